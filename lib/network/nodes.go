@@ -199,3 +199,10 @@ func (c *Client) Shuffle(nodes []Node) []Node {
 	}
 	return slices.Concat(good, failed)
 }
+
+// OneIn reports true once in n calls, at random.
+func (c *Client) OneIn(n int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rng.IntN(n) == 0
+}

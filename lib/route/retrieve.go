@@ -1,11 +1,14 @@
 package route
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -43,11 +46,14 @@ type Truncated struct {
 	Messages int // that were read
 }
 
-// Retrieve asks three random members of the account's swarm at once for its messages. It calls handle with their
-// answers, page by page, one at a time. The same message usually comes from all three. Another
-// member replaces one that fails. Once two members were read to the end, Retrieve does not wait for a late third one.
+// Retrieve asks three members of the account's swarm at once for its messages: with UseCursors those of the last time as
+// long as they answer, else random ones. It calls handle with their answers, page by page, one at a time. The same
+// message usually comes from all three. Another member replaces one that fails. Once two members were read to the end,
+// Retrieve does not wait for a late third one, nor, with UseCursors, for one that was not read before.
+//
 // What the first member gives is all taken, up to maxRead; those after it are bounded by extraMessages and extraBytes in
-// new messages, of which handle returns the number for pages that are Late, and by time. The error is handle's, wraps [ErrNotRetrieved] if no member was read to the end, is the network's, or the context's.
+// new messages, of which handle returns the number for pages that are Late, and by time. The error is handle's, wraps
+// [ErrNotRetrieved] if no member was read to the end, is the network's, or the context's.
 func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions,
 	handle func(Page) (fresh int, err error)) error {
 	generation, err := r.network.Generation(ctx)
@@ -64,10 +70,21 @@ func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions,
 			return r.account.LastHash(ctx, cursorName(generation, node))
 		},
 	}
-	err = r.network.AskSwarm(ctx, network.Question{
+	question := network.Question{
 		Owner: r.account.ID(), Call: network.Call{Method: storage.MethodRetrieve}, Judge: judge,
 		Sides: network.SwarmTargets, Enough: min(2, network.SwarmTargets),
-	})
+	}
+	if options.UseCursors {
+		judge.readers = r.network.Readers(r.account.ID())
+		question.Prefer = slices.Concat(judge.readers.Read, judge.readers.Begun)
+		if len(judge.readers.Read) == network.SwarmTargets && r.network.OneIn(oneMore) {
+			question.Sides++
+		}
+	}
+	err = r.network.AskSwarm(ctx, question)
+	if options.UseCursors && err == nil && judge.failure == nil {
+		r.network.KeepReaders(r.account.ID(), judge.nextReaders())
+	}
 	switch {
 	case judge.failure != nil:
 		return judge.failure
@@ -76,6 +93,10 @@ func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions,
 	}
 	return err
 }
+
+// oneMore is in how many retrievals with cursors one has a fourth member beside the three: if the three withhold a
+// message, it comes from that one.
+const oneMore = 8
 
 // reader makes the requests for an account's messages, and reads the answers.
 type reader struct {
@@ -93,7 +114,7 @@ func (r reader) request(last string) ([]byte, error) {
 	return retrieve20(r.owner, last, now)
 }
 
-// parse reads a page. Nodes of 2.0 do not say whether there are more.
+// parse reads a page. Nodes of 2.0 do not say whether there are more: they give as many as a page has.
 func (r reader) parse(answer network.Answer) (stored []storage.Stored, more bool, err error) {
 	switch {
 	case answer.Status != storage.StatusOK:
@@ -103,12 +124,13 @@ func (r reader) parse(answer network.Answer) (stored []storage.Stored, more bool
 		return page.Messages, page.More, err
 	}
 	stored, err = storage.ParseMessages(answer.Body)
-	return stored, true, err
+	return stored, len(stored) >= rpc20.MaxRetrieved, err
 }
 
 // reading is the progress in a member's list.
 type reading struct {
 	last   string
+	ended  bool // read to the end
 	taken  int
 	passed map[string]bool
 
@@ -134,6 +156,7 @@ type retrieveJudge struct {
 	truncated func(Truncated) error
 	most      int // messages of one member
 	readings  map[network.Key]*reading
+	readers   network.Readers
 	started   time.Time
 	ended     time.Time // when a member was read to the end
 	failure   error     // of handle or truncated
@@ -165,8 +188,9 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 		}
 		return network.Next
 	}
+	at := j.readings[reply.Member.Ed25519]
 	if len(stored) == 0 {
-		j.finish()
+		j.finish(at)
 		return network.Done
 	}
 	fresh, err := j.handle(Page{reply.Member, stored, !j.ended.IsZero()})
@@ -174,11 +198,10 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 		j.failure = err
 		return network.Stop
 	}
-	at := j.readings[reply.Member.Ed25519]
 	at.taken += len(stored)
 	at.last = stored[len(stored)-1].Hash
 	if !more {
-		j.finish()
+		j.finish(at)
 		return network.Done
 	}
 	if at.passed[at.last] || at.taken >= j.most || !j.affords(reply.Member, stored, fresh) {
@@ -188,8 +211,36 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 	return network.Again
 }
 
+// Behind implements [network.Behind].
+func (j *retrieveJudge) Behind(member network.Node) bool {
+	return len(j.readers.Read) >= min(2, network.SwarmTargets) && !slices.Contains(j.readers.Read, member.Ed25519)
+}
+
+// nextReaders returns the members for the next retrieval: those that were read to the end, earlier ones first, then
+// earlier ones that failed this time.
+func (j *retrieveJudge) nextReaders() (next network.Readers) {
+	others := slices.SortedFunc(maps.Keys(j.readings), func(a, b network.Key) int { return bytes.Compare(a[:], b[:]) })
+	for _, key := range slices.Concat(j.readers.Read, j.readers.Begun, others) {
+		at := j.readings[key]
+		switch {
+		case at == nil, slices.Contains(next.Read, key), slices.Contains(next.Begun, key):
+		case at.ended && len(next.Read) < network.SwarmTargets:
+			next.Read = append(next.Read, key)
+		case !at.ended && at.taken > 0 && len(next.Begun) < network.SwarmTargets:
+			next.Begun = append(next.Begun, key)
+		}
+	}
+	for _, key := range j.readers.Read {
+		if !slices.Contains(next.Read, key) && len(next.Read) < network.SwarmTargets {
+			next.Read = append(next.Read, key)
+		}
+	}
+	return next
+}
+
 // finish records that a member was read to the end.
-func (j *retrieveJudge) finish() {
+func (j *retrieveJudge) finish(at *reading) {
+	at.ended = true
 	if j.ended.IsZero() {
 		j.ended = time.Now()
 	}

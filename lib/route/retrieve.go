@@ -31,6 +31,7 @@ type RetrieveOptions struct {
 	Truncated func(Truncated) error
 
 	maxRead int // 0 means maxRead
+	sides   int // members to ask; 0 means network.SwarmTargets, which are also kept for the next time
 }
 
 // Page is a part of a member's list. It is never empty. Late reports that another member was read to the end before.
@@ -70,19 +71,20 @@ func (r *Router) Retrieve(ctx context.Context, options RetrieveOptions,
 			return r.account.LastHash(ctx, cursorName(generation, node))
 		},
 	}
+	sides := cmp.Or(options.sides, network.SwarmTargets)
 	question := network.Question{
 		Owner: r.account.ID(), Call: network.Call{Method: storage.MethodRetrieve}, Judge: judge,
-		Sides: network.SwarmTargets, Enough: min(2, network.SwarmTargets),
+		Sides: sides, Enough: min(2, sides),
 	}
 	if options.UseCursors {
 		judge.readers = r.network.Readers(r.account.ID())
 		question.Prefer = slices.Concat(judge.readers.Read, judge.readers.Begun)
-		if len(judge.readers.Read) == network.SwarmTargets && r.network.OneIn(oneMore) {
+		if len(judge.readers.Read) == sides && r.network.OneIn(oneMore) {
 			question.Sides++
 		}
 	}
 	err = r.network.AskSwarm(ctx, question)
-	if options.UseCursors && err == nil && judge.failure == nil {
+	if options.UseCursors && sides == network.SwarmTargets && err == nil && judge.failure == nil {
 		r.network.KeepReaders(r.account.ID(), judge.nextReaders())
 	}
 	switch {

@@ -21,7 +21,6 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
-	"sessiontool/lib/internal/waitmutex"
 	"sessiontool/lib/network"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/storage"
@@ -53,6 +52,8 @@ type Options struct {
 	Cores    *pow.Cores // for proof of work, shared with other routers; nil if there are none
 	Progress func(hashes, expected uint64)
 	Log      *slog.Logger // nil: nothing is logged
+
+	probeLeast time.Duration // more than the constant, for tests on a busy machine
 }
 
 // Prover makes proofs of work.
@@ -85,11 +86,10 @@ type Router struct {
 
 	queues queues
 
-	probing waitmutex.Mutex // held during the presence probe
-	probed  bool            // see probePresence
+	probe probe
 }
 
-// New makes a router.
+// New makes a router. [Router.Close] ends it.
 func New(a *account.Account, n *network.Client, options Options) *Router {
 	return &Router{Storer: NewStorer(n, options), account: a}
 }
@@ -175,9 +175,7 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 		}
 	}
 	if slices.Contains(out.Warnings, outbox.WarnUnanswered) {
-		if err := r.probePresence(ctx); err != nil { // the answer may be there
-			return account.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
-		}
+		r.beginProbe(ctx) // the answer may be there
 	}
 	receipt, err := r.transmit(ctx, out, sealed, beforeStore)
 	if err == nil {
@@ -267,6 +265,7 @@ func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed seal
 		}
 	}
 	beforeStore()
+	probing := r.probing()
 	receipt, err := r.Store(ctx, StoreRequest{
 		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,
 		Nonce: out.Nonce, Difficulty: out.Difficulty, reseal: sealed.again,
@@ -276,6 +275,9 @@ func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed seal
 		},
 	})
 	receipt.Reason = reason
+	if err == nil && probing != nil && (reason == outbox.ReasonOffline || reason == outbox.ReasonStale) {
+		return r.deliverStored(ctx, out, receipt, probing)
+	}
 	return receipt, err
 }
 

@@ -53,6 +53,7 @@ type App struct {
 	specs    map[*cobra.Command]Spec
 	presence *presence.Presence
 	network  *network.Client
+	routers  []*route.Router
 
 	running    *stoppable // context of the command, nil before it runs
 	unfinished bool       // see LeaveUnfinished
@@ -304,6 +305,9 @@ func (app *App) WriteError(problem record.Error) {
 // Close closes what the run has opened.
 func (app *App) Close() error {
 	var errs []error
+	for _, router := range app.routers {
+		errs = append(errs, router.Close())
+	}
 	if app.network != nil {
 		errs = append(errs, app.network.Close())
 	}
@@ -443,5 +447,7 @@ func (app *App) OpenRouter(ctx context.Context, options route.Options) (*account
 		return nil, nil, err
 	}
 	options.Log = app.Log
-	return a, route.New(a, client, options), nil
+	router := route.New(a, client, options)
+	app.routers = append(app.routers, router)
+	return a, router, nil
 }

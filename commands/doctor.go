@@ -30,8 +30,8 @@ func newDoctorCommand(app *cli.App) *cobra.Command {
 		Use:   "doctor",
 		Short: "Look for what keeps commands from working, and print what to do",
 		Long: "Check in this order, with a record for each: the config file and settings, the keystore with its\n" +
-			"modes, whether it opens and can be written, the accounts, the proxy, the network's seeds, this machine's\n" +
-			"clock, an onion path, and the account's own swarm. With --deep every page of the keystore is read, too, so\n" +
+			"modes, whether it opens and can be written, the accounts, the proxy, the network's seeds, its list of\n" +
+			"service nodes (which stays usable while no seed answers), this machine's clock, an onion path, and the account's own swarm. With --deep every page of the keystore is read, too, so\n" +
 			"that damage is found before a command meets it. What depends on something that failed is skipped.\n" +
 			"Nothing is changed, except for what is remembered of the network.",
 		Examples: []string{
@@ -59,6 +59,7 @@ type doctor struct {
 	store    *keystore.Store
 	account  *account.Account
 	client   *network.Client
+	seedsErr error // why the seeds gave no list, or nil
 }
 
 // examination is one check. It returns what it found, or the error that a command would end with.
@@ -75,6 +76,7 @@ func runDoctor(ctx context.Context, app *cli.App, opts *doctorOptions) error {
 		{"keystore", []string{"config"}, d.checkKeystore},
 		{"account", []string{"keystore"}, d.checkAccount},
 		{"proxy", []string{"config"}, d.checkProxy},
+		{"seeds", []string{"config", "proxy"}, d.checkSeeds},
 		{"network", []string{"config", "proxy"}, d.checkNetwork},
 		{"clock", []string{"network"}, d.checkClock},
 		{"path", []string{"network"}, d.checkPath},
@@ -186,15 +188,32 @@ func (d *doctor) checkProxy(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%s (%s) takes connections", proxy, source), nil
 }
 
-func (d *doctor) checkNetwork(ctx context.Context) (_ string, err error) {
-	if d.client, err = d.app.OpenNetwork(); err != nil {
+// checkSeeds asks the seeds for their lists.
+func (d *doctor) checkSeeds(ctx context.Context) (_ string, err error) {
+	if d.client, err = d.app.OpenNetwork(); err == nil {
+		err = d.client.Refresh(ctx)
+	}
+	if d.seedsErr = err; err != nil {
 		return "", err
 	}
-	if err := d.client.Refresh(ctx); err != nil {
-		return "", err
+	return fmt.Sprintf("enough of %d seeds answer and agree", len(d.client.Seeds())), nil
+}
+
+// checkNetwork says which list of service nodes is used. One that the seeds have not given now is shown with its age.
+func (d *doctor) checkNetwork(context.Context) (string, error) {
+	if d.client == nil || d.seedsErr != nil && d.client.List().Nodes == 0 {
+		return "", d.seedsErr
 	}
-	nodes, err := d.client.Nodes(ctx)
-	return fmt.Sprintf("the seeds list %d service nodes", len(nodes)), err
+	list := d.client.List()
+	age := d.app.Now().Sub(list.At).Round(time.Second)
+	switch {
+	case list.Source == network.ListImport:
+		return fmt.Sprintf("%d service nodes of a list that was imported %s ago and that nobody has signed",
+			list.Nodes, age), nil
+	case d.seedsErr != nil:
+		return fmt.Sprintf("%d service nodes of the list that the seeds gave %s ago", list.Nodes, age), nil
+	}
+	return fmt.Sprintf("the seeds list %d service nodes", list.Nodes), nil
 }
 
 func (d *doctor) checkClock(ctx context.Context) (string, error) {

@@ -16,6 +16,8 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/devnetcmd"
 	"sessiontool/commands/internal/docgen"
+	"sessiontool/commands/internal/identitycmd"
+	"sessiontool/commands/internal/networkcmd"
 	"sessiontool/commands/internal/plumbing"
 	"sessiontool/lib/record"
 )
@@ -97,9 +99,9 @@ type topCommand struct {
 
 func topCommands() []topCommand {
 	return []topCommand{
-		{"keygen", newKeygenCommand},
-		{"identity", newIdentityCommand},
-		{"device", newDeviceCommand},
+		{"keygen", identitycmd.NewKeygen},
+		{"identity", identitycmd.NewIdentity},
+		{"device", identitycmd.NewDevice},
 		{"friend-request", newFriendRequestCommand},
 		{"contact", newContactCommand},
 		{"send", newSendCommand},
@@ -111,8 +113,9 @@ func topCommands() []topCommand {
 		{"envelope", plumbing.NewEnvelope},
 		{"transcript", plumbing.NewTranscript},
 		{"pow", plumbing.NewPow},
-		{"prekey", newPrekeyCommand},
+		{"prekey", identitycmd.NewPrekey},
 		{"onion", plumbing.NewOnion},
+		{"network", networkcmd.New},
 		{"node", devnetcmd.NewNode},
 		{"devnet", devnetcmd.NewDevnet},
 		{"demo", newDemoCommand},

@@ -38,19 +38,26 @@ var layers = [][]string{
 	{
 		"lib/network", "lib/presence", "lib/wycheproof", "lib/fakeproxy", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/store/kv", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
-		"lib/node/replication", "lib/node/link",
+		"lib/node/replication", "lib/node/link", "lib/node/behaviour",
 	},
 	{"lib/account/tables"},
 	{"lib/account/lifetime", "lib/account/usedkeys"},
 	{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
-		"lib/account/undecided", "lib/account/strangers",
+		"lib/account/undecided", "lib/account/strangers", "lib/account/forgery",
 	},
-	{"lib/account", "lib/route", "lib/devnet"},
+	{"lib/account"},
+	{"lib/route/mailbox"},
+	{"lib/route", "lib/devnet"},
 	{"commands/internal/cli", "commands/internal/picture"},
 	{"commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts"},
-	{"commands/internal/devnetcmd", "commands/internal/plumbing"},
+	{
+		"commands/internal/devnetcmd",
+		"commands/internal/identitycmd",
+		"commands/internal/networkcmd",
+		"commands/internal/plumbing",
+	},
 	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }
 
@@ -74,14 +81,14 @@ var sameLayer = map[string][]string{
 	"keystore":          {"keystore/internal/tree"},
 	"lib/node": {
 		"lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp", "lib/node/replication",
-		"lib/node/link",
+		"lib/node/link", "lib/node/behaviour",
 	},
+	"lib/node/behaviour":   {"lib/node/ring"},
 	"lib/node/store":       {"lib/node/store/kv"},
 	"lib/node/link":        {"lib/node/ring"},
 	"lib/node/peerhttp":    {"lib/node/ring"},
 	"lib/node/replication": {"lib/node/store", "lib/node/ring", "lib/node/peerhttp"},
 	"lib/account/inbox":    {"lib/account/strangers"},
-	"lib/route":            {"lib/account"},
 	"cmd/sessiontool":      {"commands"},
 
 	"commands/generate":     {"commands"},

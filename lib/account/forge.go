@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/forgery"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/tables"
-	"sessiontool/lib/ciphertext"
-	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
-	"sessiontool/lib/ratchet"
-	"sessiontool/lib/sealedsender"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x3dh"
 )
@@ -25,27 +21,17 @@ var ErrSigned = errors.New("messages of session-v1 cannot be forged: each carrie
 
 // Forgery makes a transcript between an account and a contact who takes no part in it: a friend request of the account,
 // the contact's acceptance, and texts of both. It takes the account's private keys and the contact's Session ID. The
-// account's half is the code of this package at work in a throw-away keystore; the contact's half is made with
-// [ratchet.ForgeInitiator] and [sealedsender.Forge]. So protocol signal gives neither side a proof of what the other
-// one wrote (docs/security.md).
+// account's half is the code of this package at work in a throw-away keystore; package forgery makes the contact's.
 //
 // A Forgery reads the account's keystore once, at its beginning, and never writes it. It is not safe for concurrent
 // use.
 type Forgery struct {
 	own     *Account // in the throw-away keystore
 	contact sessionid.ID
+	theirs  *forgery.Contact
 	name    string // display name in the contact's texts
 	now     time.Time
-
-	theirs  ratchet.SessionRecord // the session that the contact would have
-	sealed  []ratcheted           // what own has sealed and the pretended contact has not opened
-	waiting []string              // what own has not opened, oldest first
-}
-
-// ratcheted is a message before it is sealed.
-type ratcheted struct {
-	kind  ciphertext.Kind
-	bytes []byte
+	waiting []string // what own has not opened, oldest first
 }
 
 // ForgedMessage is one message of a transcript. Kind is KindFriendRequest, KindControl for one without a text, or
@@ -71,15 +57,14 @@ func (a *Account) Forge(
 	if err := message.CheckDisplayName(display); err != nil {
 		return nil, err
 	}
-	f := &Forgery{contact: contact, name: display, now: a.env.Now()}
+	theirs := forgery.New(a.env.Random, a.keys.X25519, contact)
+	f := &Forgery{contact: contact, theirs: theirs, name: display, now: a.env.Now()}
 	env := a.env
 	env.Now, env.Stamp, env.Announce = func() time.Time { return f.now }, nil, nil
 	env.Plain, env.Original = false, false
 	f.own = newAccount(throwAway, env, a.name)
 	f.own.id, f.own.keys = a.id, a.keys
-	f.own.watch = func(kind ciphertext.Kind, encrypted []byte) {
-		f.sealed = append(f.sealed, ratcheted{kind, encrypted})
-	}
+	f.own.watch = theirs.Add
 	return f, a.copyPrekeys(ctx, throwAway)
 }
 
@@ -133,7 +118,7 @@ func (f *Forgery) Begin(ctx context.Context, text string, at time.Time) ([]Forge
 	if err != nil {
 		return nil, err
 	}
-	f.sealed = nil // a friend request belongs to no session
+	f.theirs.Drop() // a friend request belongs to no session
 	if err := f.startTheirs(ctx); err != nil {
 		return nil, err
 	}
@@ -196,12 +181,12 @@ func (f *Forgery) Ours(ctx context.Context, text string, at time.Time) ([]Forged
 	if err != nil {
 		return nil, err
 	}
-	return append(made, said), f.openTheirs()
+	return append(made, said), f.theirs.Open()
 }
 
 // advance sets the transcript's clock, which never goes back.
 func (f *Forgery) advance(at time.Time) {
-	if at.After(f.now) || !at.IsZero() && f.theirs.Current() == nil {
+	if at.After(f.now) || !at.IsZero() && !f.theirs.Started() {
 		f.now = at
 	}
 }
@@ -214,8 +199,7 @@ func (f *Forgery) take(ctx context.Context, out Outgoing, text string) (ForgedMe
 	}, f.own.Discard(ctx, out)
 }
 
-// startTheirs starts the session of the contact from the bundle of the account's friend request: with the prekeys'
-// private halves, since the contact's are not known.
+// startTheirs starts the session of the contact from the bundle of the account's friend request.
 func (f *Forgery) startTheirs(ctx context.Context) error {
 	registration, err := newRegistrationID(f.own.env.Random)
 	if err != nil {
@@ -238,37 +222,14 @@ func (f *Forgery) startTheirs(ctx context.Context) error {
 			ID: signed[0].ID, KeyPair: signed[0].KeyPair(), Signature: [x3dh.SignatureSize]byte(signed[0].Signature),
 		}
 		oneTime := x3dh.OneTimePrekey{ID: id, KeyPair: key.KeyPair()}
-		session, err := ratchet.ForgeInitiator(f.own.env.Random, f.contact.PublicKey(), registration,
-			f.own.keys.X25519, newest, &oneTime)
-		if err != nil {
-			return err
-		}
-		f.theirs.Add(session)
-		return nil
+		return f.theirs.Start(registration, newest, oneTime)
 	})
 }
 
-// theirMessage makes a message of the contact, as sealRatcheted and wrap make those of an account.
+// theirMessage makes a message of the contact, which waits for the account.
 func (f *Forgery) theirMessage(kind Kind, text string, content message.Content, ttl int64) (ForgedMessage, error) {
-	var key message.AckKey
-	if _, err := io.ReadFull(f.own.env.Random, key[:]); err != nil {
-		return ForgedMessage{}, err
-	}
 	stamp := f.now.UnixMilli()
-	content.Extension = &message.Extension{
-		Status: &message.Online{}, StatusTimestampMS: uint64(stamp), AckKey: &key,
-	}
-	inner, encrypted, err := f.theirs.Encrypt(message.Pad(content.Marshal()))
-	if err != nil {
-		return ForgedMessage{}, err
-	}
-	sealed, err := sealedsender.Forge(f.own.env.Random, f.contact.PublicKey(), f.own.keys.X25519,
-		sealedsender.Inner{Kind: inner, Sender: f.contact, Content: encrypted})
-	if err != nil {
-		return ForgedMessage{}, err
-	}
-	data, err := envelope.Pack(f.own.env.Random,
-		envelope.Envelope{Kind: ciphertext.Sealed, TimestampMS: uint64(stamp), Content: sealed})
+	data, err := f.theirs.Seal(content, stamp)
 	if err != nil {
 		return ForgedMessage{}, err
 	}
@@ -309,16 +270,4 @@ func (f *Forgery) open(ctx context.Context) (answers []ForgedMessage, err error)
 		answers = append(answers, answer)
 	}
 	return answers, nil
-}
-
-// openTheirs opens, as the contact would, what the account has sealed.
-func (f *Forgery) openTheirs() error {
-	for _, m := range f.sealed {
-		receiver := ratchet.Receiver{Remote: f.own.keys.X25519.Public}
-		if _, err := f.theirs.Decrypt(f.own.env.Random, receiver, m.kind, m.bytes); err != nil {
-			return fmt.Errorf("the contact's session: %w", err)
-		}
-	}
-	f.sealed = nil
-	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
-	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x3dh"
 )
 
@@ -88,7 +87,7 @@ func (a *Account) handleContent(tx *keystore.Tx, event *inbox.Event, content mes
 	contact.Protocol = ProtocolSignal
 	contact.Stale = event.TimestampMS < contact.LastRequestMS
 	moved := contact.takeStatus(content.Extension, a.env.Now())
-	a.describeContent(event, content)
+	event.Describe(content)
 	wordless := []inbox.EventKind{inbox.EventControl, inbox.EventReset, inbox.EventTyping}
 	if accepted && slices.Contains(wordless, event.Kind) {
 		describeAcceptance(event, contact)
@@ -124,69 +123,6 @@ func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundl
 	}
 	_, err := a.control(tx, contact.ID, outbox.Unowned)
 	return err
-}
-
-// describeContent fills the event with the content.
-func (a *Account) describeContent(event *inbox.Event, content message.Content) {
-	if event.From == a.ID() {
-		event.To = a.ID()
-	}
-	switch body := content.Body.(type) {
-	case nil:
-		event.Kind, event.Text = inbox.EventControl, "bundle"
-	case message.Data:
-		describeData(event, content, body)
-	case message.Receipts:
-		event.Kind, event.Text, event.Timestamps = inbox.EventDelivery, body.Kind.String(), body.TimestampsMS
-	case message.Typing:
-		event.Kind, event.Text = inbox.EventTyping, "started"
-		if body.Stopped {
-			event.Text = "stopped"
-		}
-	case message.Call:
-		event.Kind, event.Text, event.CallID = inbox.EventCall, body.Step.String(), body.ID
-	case message.Extraction:
-		event.Kind, event.Text = inbox.EventExtraction, body.Kind.String()
-		if body.TimestampMS != 0 {
-			event.About = &inbox.Reference{TimestampMS: body.TimestampMS}
-		}
-	case message.Unsend:
-		event.Kind, event.About = inbox.EventUnsend, &inbox.Reference{TimestampMS: body.TimestampMS, Author: body.Author}
-	case message.Unknown:
-		event.Kind = inbox.EventUnknown
-	default:
-		event.Kind, event.Text = inbox.EventControl, body.Name()
-	}
-}
-
-// describeData describes a text or another kind of DataMessage.
-func describeData(event *inbox.Event, content message.Content, data message.Data) {
-	if target, err := sessionid.Parse(data.SyncTarget); err == nil && !event.To.IsZero() {
-		event.To = target
-	}
-	switch {
-	case data.Flags&message.EndSession != 0:
-		event.Kind = inbox.EventReset
-	case data.Flags&message.ExpirationTimerUpdate != 0:
-		event.Kind = inbox.EventTimer
-		event.TakeTimer(content.Timer())
-	case data.Flags.Known(), data.Flags != 0 && data.Text == "":
-		event.Kind, event.Text = inbox.EventControl, data.Flags.String()
-	case data.Reaction != nil:
-		event.Kind, event.Text, event.Removed = inbox.EventReaction, data.Reaction.Emoji, data.Reaction.Remove
-		event.About = &inbox.Reference{TimestampMS: data.Reaction.TimestampMS, Author: data.Reaction.Author}
-	default:
-		event.Kind, event.Text, event.Attachments = inbox.EventMessage, data.Text, data.Attachments
-		event.Group, event.Invitation = data.Group, data.Invitation
-		event.TakeTimer(content.Timer())
-		if quote := data.Quote; quote != nil {
-			about := inbox.Reference{TimestampMS: quote.TimestampMS, Author: quote.Author}
-			event.Quote = &inbox.Quote{Reference: about, Text: quote.Text}
-		}
-		for _, preview := range data.Previews {
-			event.Previews = append(event.Previews, inbox.Preview(preview))
-		}
-	}
 }
 
 // describeAcceptance turns the first message of a session that we requested into an accepted request.

@@ -162,8 +162,8 @@ func boxName(box []byte) string {
 
 // handleOwn handles a message from another device of this account: a copy of a sent message, or a note to self.
 func (a *Account) handleOwn(tx *keystore.Tx, event *inbox.Event, content message.Content) error {
-	event.DisplayName = a.id.DisplayName
-	a.describeContent(event, content)
+	event.DisplayName, event.To = a.id.DisplayName, a.ID()
+	event.Describe(content)
 	if asked, ok := content.Body.(message.Unsend); ok {
 		return a.unsend(tx, &contactState{ID: a.ID()}, asked)
 	}
@@ -192,7 +192,7 @@ func (a *Account) handleOpen(tx *keystore.Tx, event *inbox.Event, content messag
 		return err
 	}
 	takeDisplayName(&contact, event, content)
-	a.describeContent(event, content)
+	event.Describe(content)
 	if err := inbox.ForgetUnsent(tx, event); err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func (n *Network) restartMember(ctx context.Context, m *member) error {
 func (n *Network) startMember(ctx context.Context, m *member, listener net.Listener) (*node.Node, error) {
 	running, err := node.Start(ctx, node.Config{
 		DataDir:       m.dir,
-		Listener:      m.machine.listen(listener),
+		Listener:      lossyListener{m.machine.listen(listener), m.faults.loss},
 		Behaviour:     &n.options.Like.Nodes,
 		Directory:     n.registry,
 		Difficulty:    n.options.Difficulty,

@@ -70,6 +70,8 @@ type Options struct {
 	Generation storage.Generation
 	// Like is the real network whose behaviour this one has; the zero Likeness is none.
 	Like Likeness
+	// Distance is how far away the nodes seem.
+	Distance Distance
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them.
 	AllowUnsigned bool
 	// RateLimit and MaxStoreBytes are as in node.Config.
@@ -98,6 +100,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.Difficulty = max(o.Difficulty, 1)
 	var err error
 	if o.Like, err = o.Like.complete(); err != nil {
+		return o, err
+	}
+	if err := o.Distance.Check(); err != nil {
 		return o, err
 	}
 	only := o.Like.Nodes.Generation
@@ -223,6 +228,9 @@ func (n *Network) start(ctx context.Context) error {
 		err = n.dropFailed()
 	}
 	if err != nil {
+		return err
+	}
+	if err := n.setDistance(ctx); err != nil {
 		return err
 	}
 	if err := n.registry.keep(); err != nil { // now that the nodes have locked their folders

@@ -54,14 +54,16 @@ type result struct {
 	Faults []NodeFault `json:"faults"`
 }
 
-// Status counts the nodes and swarms of a network, with nodes from outside.
+// Status counts the nodes and swarms of a network, with nodes from outside, and says what all its own nodes have in
+// common.
 type Status struct {
-	Nodes      int    `json:"nodes"`
-	Swarms     int    `json:"swarms"`
-	Difficulty uint64 `json:"difficulty"`
+	Nodes      int      `json:"nodes"`
+	Swarms     int      `json:"swarms"`
+	Difficulty uint64   `json:"difficulty"`
+	Distance   Distance `json:"distance"`
 }
 
-// Status counts the listed nodes and their swarms.
+// Status counts the listed nodes and their swarms, and returns the present distance.
 func (n *Network) Status() Status {
 	list := n.registry.list("")
 	swarms := make(map[uint64]bool)
@@ -70,7 +72,9 @@ func (n *Network) Status() Status {
 			swarms[state.SwarmID] = true
 		}
 	}
-	return Status{Nodes: len(list.States), Swarms: len(swarms), Difficulty: list.Difficulty}
+	return Status{
+		Nodes: len(list.States), Swarms: len(swarms), Difficulty: list.Difficulty, Distance: n.distance(),
+	}
 }
 
 // endpoint accepts orders for a network over HTTP on 127.0.0.1. The token in controlFile authorizes a client.

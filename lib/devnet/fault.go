@@ -32,6 +32,7 @@ const (
 	FaultRestart     FaultKind = "restart"      // it stops and starts again; nothing remains of this fault
 	FaultDrop        FaultKind = "drop"         // a Share of requests gets no answer: after Delay the connection is cut
 	FaultDelay       FaultKind = "delay"        // a Share of requests waits for Delay and up to Jitter more
+	FaultLoss        FaultKind = "loss"         // a Share of packets of its connections is lost and sent again
 	FaultPartition   FaultKind = "partition"    // it reaches only nodes of the same Group; clients still reach it
 	FaultSkew        FaultKind = "skew"         // its clock is ahead by Skew
 	FaultWrongSwarm  FaultKind = "wrong-swarm"  // a Share of storage requests is sent to the nodes of another swarm
@@ -44,8 +45,8 @@ const (
 var takes = map[FaultKind][]string{
 	FaultStop: {}, FaultVanish: {}, FaultRestart: {}, FaultHang: {"share", "requests"},
 	FaultDrop: {"share", "delay", "requests"}, FaultDelay: {"share", "delay", "jitter", "requests"},
-	FaultPartition: {"group"}, FaultSkew: {"skew"}, FaultWrongSwarm: {"share"}, FaultCorrupt: {"share", "requests"},
-	FaultDropAnswers: {"share", "requests"}, FaultNoMethod: {"requests"},
+	FaultLoss: {"share"}, FaultPartition: {"group"}, FaultSkew: {"skew"}, FaultWrongSwarm: {"share"},
+	FaultCorrupt: {"share", "requests"}, FaultDropAnswers: {"share", "requests"}, FaultNoMethod: {"requests"},
 }
 
 // FaultRequests are the values of Requests in a [Fault]: direct storage requests, onion requests, requests between
@@ -55,8 +56,8 @@ var FaultRequests = slices.Concat([]string{"storage", "onion", peerEndpoint, "st
 
 // FaultKinds are all kinds.
 var FaultKinds = []FaultKind{
-	FaultStop, FaultVanish, FaultRestart, FaultHang, FaultDrop, FaultDelay, FaultPartition, FaultSkew, FaultWrongSwarm,
-	FaultCorrupt, FaultDropAnswers, FaultNoMethod,
+	FaultStop, FaultVanish, FaultRestart, FaultHang, FaultDrop, FaultDelay, FaultLoss, FaultPartition, FaultSkew,
+	FaultWrongSwarm, FaultCorrupt, FaultDropAnswers, FaultNoMethod,
 }
 
 // maxFaultDelay bounds the delay of a request.
@@ -65,7 +66,7 @@ const maxFaultDelay = 10 * time.Minute
 // Fault is a fault of a node. Settings that do not belong to its kind are zero.
 type Fault struct {
 	Kind   FaultKind     `json:"kind"`
-	Share  float64       `json:"share,omitempty"` // of requests, more than 0 and at most 1; 0 means all
+	Share  float64       `json:"share,omitempty"` // of requests or packets, more than 0 and at most 1; 0 means all
 	Delay  time.Duration `json:"delay,omitempty"`
 	Jitter time.Duration `json:"jitter,omitempty"`
 	Group  int           `json:"group,omitempty"` // 0 means 1; nodes without this fault are in group 0
@@ -112,6 +113,8 @@ func (f Fault) complete() (Fault, error) {
 		return f, fmt.Errorf("%w: a delay is at most %v", ErrFault, maxFaultDelay)
 	case f.Kind == FaultDelay && f.Delay+f.Jitter == 0:
 		return f, fmt.Errorf("%w: how long a delay?", ErrFault)
+	case f.Kind == FaultLoss && !given[0].set:
+		return f, fmt.Errorf("%w: how large a share is lost?", ErrFault)
 	case f.Kind == FaultSkew && f.Skew == 0:
 		return f, fmt.Errorf("%w: how much skew?", ErrFault)
 	case f.Requests != "" && !slices.Contains(FaultRequests, f.Requests):
@@ -135,6 +138,19 @@ func (f Fault) lacks(method string) bool {
 	return method == syncroute.MethodListen || method == syncroute.MethodDeliver
 }
 
+// ParseShare reads a share: a fraction such as 0.01, or a percentage such as 1%.
+func ParseShare(text string) (float64, error) {
+	number, percent := strings.CutSuffix(text, "%")
+	share, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is neither a fraction nor a percentage", text)
+	}
+	if percent {
+		share /= 100
+	}
+	return share, nil
+}
+
 // ParseFault reads a fault in its short form, a kind and settings after commas: "drop,share=0.1" or
 // "delay,node=3,delay=200ms,jitter=50ms". node= names a node by index or key and may be repeated; none means all nodes.
 func ParseFault(text string) (fault Fault, nodes []string, err error) {
@@ -149,7 +165,7 @@ func ParseFault(text string) (fault Fault, nodes []string, err error) {
 		case "node":
 			nodes = append(nodes, value)
 		case "share":
-			if fault.Share, err = strconv.ParseFloat(value, 64); err == nil && fault.Share == 0 {
+			if fault.Share, err = ParseShare(value); err == nil && fault.Share == 0 {
 				err = errShare
 			}
 		case "delay":

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/storage"
 )
@@ -25,7 +26,7 @@ var errPartition = errors.New("no route to host: the network is partitioned")
 // not know of it. It is safe for concurrent use.
 type injector struct {
 	keys    ring.Keys
-	like    *node.Behaviour
+	like    *behaviour.Rules
 	others  func() []storage.Snode        // the nodes of another swarm
 	group   func(address string) int      // the partition that a node at a host and port is in
 	dial    node.DialFunc                 // opens connections without faults
@@ -42,7 +43,7 @@ type injector struct {
 type faultSet map[FaultKind]Fault
 
 // newInjector makes the injector of a node that behaves like like and runs on machine.
-func newInjector(keys ring.Keys, like *node.Behaviour, machine *machine) *injector {
+func newInjector(keys ring.Keys, like *behaviour.Rules, machine *machine) *injector {
 	in := &injector{keys: keys, like: like, conns: make(map[net.Conn]string)}
 	dialer := net.Dialer{Timeout: 10 * time.Second}
 	in.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -107,6 +108,14 @@ func (in *injector) end() {
 	if ended := in.ended.Swap(nil); ended != nil {
 		close(*ended)
 	}
+}
+
+// loss is the share of packets that the node's connections lose.
+func (in *injector) loss() float64 {
+	if in.ended.Load() == nil {
+		return 0
+	}
+	return in.current()[FaultLoss].Share
 }
 
 // now is the node's clock.
@@ -215,7 +224,7 @@ func (in *injector) dialContext(ctx context.Context, network, address string) (n
 	if err != nil {
 		return nil, err
 	}
-	tracked := &trackedConn{Conn: conn}
+	tracked := &trackedConn{Conn: newLossyConn(conn, in.loss)}
 	tracked.forget = func() {
 		in.mu.Lock()
 		defer in.mu.Unlock()

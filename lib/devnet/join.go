@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/storage"
 )
@@ -32,7 +33,7 @@ type JoinOptions struct {
 	// Generation is the only storage RPC that the node serves. Empty means that of the network; BothGenerations, both.
 	Generation storage.Generation
 	// Behaviour is as in node.Config.
-	Behaviour *node.Behaviour
+	Behaviour *behaviour.Rules
 	// AllowUnsigned, RateLimit, MaxStoreBytes and Logger are as in Options.
 	AllowUnsigned bool
 	RateLimit     int

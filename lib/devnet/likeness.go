@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"sessiontool/lib/node"
+	"sessiontool/lib/node/behaviour"
 )
 
 // ErrLikeness reports a likeness that is unknown or does not fit other options.
@@ -42,7 +42,7 @@ func (s SeedTime) setHeader(header http.Header, now time.Time) {
 // The order in which members of a swarm list messages differs from member to member in each.
 type Likeness struct {
 	// Nodes is how nodes behave.
-	Nodes node.Behaviour
+	Nodes behaviour.Rules
 	// SeedTime is the header with the time in the registry's answers.
 	SeedTime SeedTime
 	// Vanish makes connections to a stopped node hang, as with a machine without power. Otherwise they are refused.
@@ -50,19 +50,19 @@ type Likeness struct {
 }
 
 // Likenesses returns the names that [Like] accepts.
-func Likenesses() []string { return node.Likenesses() }
+func Likenesses() []string { return behaviour.Likenesses() }
 
 // Like returns the likeness of a storage server's version. The empty name means this program's own behaviour.
 func Like(name string) (Likeness, error) {
-	behaviour, err := node.BehaviourLike(name)
+	rules, err := behaviour.Like(name)
 	if err != nil {
 		return Likeness{}, fmt.Errorf("%w: %w", ErrLikeness, err)
 	}
 	if name == "" {
-		behaviour.ArrivalSpread = node.DefaultArrivalSpread
-		return Likeness{Nodes: behaviour, SeedTime: SeedDate}, nil
+		rules.ArrivalSpread = behaviour.DefaultArrivalSpread
+		return Likeness{Nodes: rules, SeedTime: SeedDate}, nil
 	}
-	return Likeness{Nodes: behaviour, SeedTime: SeedLastModified, Vanish: true}, nil
+	return Likeness{Nodes: rules, SeedTime: SeedLastModified, Vanish: true}, nil
 }
 
 // Name returns the name of the likeness, or "" for this program's own behaviour.

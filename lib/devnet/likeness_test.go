@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"sessiontool/lib/node"
+	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
@@ -303,7 +303,7 @@ func TestInjectedAnswersLookAlike(t *testing.T) {
 func TestLikenessRefuses(t *testing.T) {
 	for name, options := range map[string]Options{
 		"generation": {Nodes: 1, Generation: storage.Generation20,
-			Like: Likeness{Nodes: node.Like280, SeedTime: SeedDate}},
+			Like: Likeness{Nodes: behaviour.Like280, SeedTime: SeedDate}},
 		"seed time": {Nodes: 1, Like: Likeness{SeedTime: "sundial"}},
 	} {
 		if _, err := Start(t.Context(), options); !errors.Is(err, ErrLikeness) {
@@ -336,7 +336,7 @@ func TestJoinLike(t *testing.T) {
 		t.Fatal(err)
 	}
 	joined, err := Join(t.Context(),
-		JoinOptions{Seed: n.SeedURL(), DataDir: t.TempDir(), Listener: listener, Behaviour: &node.Like211})
+		JoinOptions{Seed: n.SeedURL(), DataDir: t.TempDir(), Listener: listener, Behaviour: &behaviour.Like211})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func (c *Client) keepGuards(guards []Node) {
 // chooseGuards finds guards that answer. If none does, the node list may be old, and is fetched again.
 func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 	guards := c.testGuards(ctx)
-	if len(guards) == 0 && ctx.Err() == nil && !c.askedLately() {
+	if len(guards) == 0 && ctx.Err() == nil && c.lastOwnFault() == nil && !c.askedLately() {
 		before, _ := c.known()
 		if err := c.Refresh(ctx); err != nil {
 			return nil, err
@@ -110,7 +110,7 @@ func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case len(guards) == 0:
-		if err := c.proxyFailed(); err != nil {
+		if err := c.lastOwnFault(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNoPath, err)
 		}
 		return nil, errCutOff

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
-	"sessiontool/lib/storage/storagehttp"
 )
 
 // Do is [Group.Request] for a call. It implements [Backend].
@@ -79,7 +78,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 			case a.err == nil:
 				return d.succeed(a), nil
 			case errors.Is(a.err, onion.ErrTooLarge), errors.Is(a.err, onion.ErrNotText),
-				errors.Is(a.err, storagehttp.ErrProxy):
+				ownFault(a.err):
 				return Answer{}, a.err
 			case ctx.Err() != nil: // the caller has given up, which is not the path's fault
 				return Answer{}, ctx.Err()

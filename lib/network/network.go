@@ -25,8 +25,8 @@ import (
 	"sessiontool/lib/storage/storagehttp"
 )
 
-// Errors of this package. All but [ErrBadNetwork] are worth a retry. If the client's proxy is at fault, an error wraps
-// [storagehttp.ErrProxy], too: no seed and no node is blamed then.
+// Errors of this package. All but [ErrBadNetwork] are worth a retry. If this machine or its proxy is at fault, an error
+// wraps [storagehttp.ErrProxy] or [storagehttp.ErrNoIPv4], too: no seed and no node is blamed then.
 var (
 	ErrNoSeed       = errors.New("no seed answers")
 	ErrTooFewNodes  = errors.New("too few service nodes for an onion path")
@@ -101,9 +101,9 @@ type Client struct {
 	answeredAt map[Key]time.Time          // when nodes last answered in this run
 	samples    map[string][]time.Duration // answer times of this run by method
 
-	proxied      bool  // connections go through a proxy
-	proxyError   error // its last one, or nil
-	proxyErrorAt time.Time
+	proxied bool  // connections go through a proxy
+	fault   error // the last one of this machine or its proxy, or nil
+	faultAt time.Time
 }
 
 // New makes a client. It reads the state file but sends nothing. The error wraps [ErrBadNetwork], or is Random's.

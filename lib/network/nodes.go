@@ -53,8 +53,9 @@ func (c *Client) hop(n Node) onion.Hop {
 	return onion.Hop{Ed25519: n.Ed25519, X25519: x25519.PublicKey(n.X25519), Cipher: c.cipher}
 }
 
-// Nodes returns the registered nodes: from the cache while it is fresh, else from the seeds, or from an old cache if no
-// seed answers. The caller must not change the result. The error wraps [ErrNoSeed] or is the context's.
+// Nodes returns the registered nodes: from the cache while it is fresh, else from the seeds, or the kept or imported
+// list if no seed answers; then the seeds are not asked again for silentSeedsFor. The caller must not change the result.
+// The error wraps [ErrNoSeed] or is the context's.
 func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
 	c.seedsMu.Lock()
 	defer c.seedsMu.Unlock()
@@ -62,14 +63,11 @@ func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
 	if fresh {
 		return nodes, nil
 	}
-	err := c.fetchNodes(ctx)
-	switch {
+	switch err := c.fetchOrKeep(ctx); {
 	case err == nil:
 		nodes, _ = c.known()
 	case ctx.Err() != nil || len(nodes) == 0:
 		return nil, err
-	default:
-		c.log.Warn("the list of service nodes is old", "error", err)
 	}
 	return nodes, nil
 }
@@ -79,7 +77,8 @@ func (c *Client) known() (nodes []Node, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	fresh = within(now, c.state.FetchedAt, nodesFreshFor) || within(now, c.askedAt, askAgainAfter)
+	fresh = within(now, c.state.FetchedAt, nodesFreshFor) || within(now, c.askedAt, askAgainAfter) ||
+		within(now, c.state.SeedsFailedAt, silentSeedsFor)
 	return c.state.Nodes, fresh && len(c.state.Nodes) > 0
 }
 
@@ -90,7 +89,21 @@ func (c *Client) Refresh(ctx context.Context) error {
 	if c.askedLately() {
 		return nil
 	}
-	return c.fetchNodes(ctx)
+	return c.fetchOrKeep(ctx)
+}
+
+// fetchOrKeep is fetchNodes that notes and logs a failure while there is a list.
+func (c *Client) fetchOrKeep(ctx context.Context) error {
+	err := c.fetchNodes(ctx)
+	if nodes, _ := c.known(); err != nil && ctx.Err() == nil && len(nodes) > 0 {
+		if !ownFault(err) {
+			c.noteSilentSeeds()
+		}
+		list := c.List()
+		c.log.Warn("no seed answers and the list of service nodes is old", "source", list.Source, "at", list.At,
+			"error", err)
+	}
+	return err
 }
 
 // doubt fetches the node list because a node contradicts it: at most maxDoubts times within askAgainAfter, so that a
@@ -117,6 +130,7 @@ func (c *Client) askedLately() bool {
 func (c *Client) setNodes(nodes []Node) {
 	c.mu.Lock()
 	c.state.Nodes, c.state.FetchedAt = nodes, c.now().UTC()
+	c.state.ImportedAt, c.state.SeedsFailedAt = time.Time{}, time.Time{}
 	c.reindex()
 	c.mu.Unlock()
 	c.save()
@@ -140,9 +154,9 @@ func (c *Client) Node(key Key) (Node, bool) {
 	return c.state.Nodes[i], true
 }
 
-// markFailed makes a node a last resort for a while, unless a proxy is at fault.
+// markFailed makes a node a last resort for a while, unless this machine or its proxy is at fault.
 func (c *Client) markFailed(node Node, why error) {
-	if errors.Is(why, storagehttp.ErrProxy) || c.proxyFailed() != nil {
+	if ownFault(why) || c.lastOwnFault() != nil {
 		return
 	}
 	c.mu.Lock()
@@ -160,19 +174,24 @@ func (c *Client) markGood(nodes ...Node) {
 	}
 }
 
-// noteProxy remembers an error of the proxy.
-func (c *Client) noteProxy(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.proxyError, c.proxyErrorAt = err, time.Now()
+// ownFault reports whether an error is the fault of this machine or its proxy, and of no node.
+func ownFault(err error) bool {
+	return errors.Is(err, storagehttp.ErrProxy) || errors.Is(err, storagehttp.ErrNoIPv4)
 }
 
-// proxyFailed returns the last error of the proxy, as long as the failures of nodes can be due to it.
-func (c *Client) proxyFailed() error {
+// noteOwnFault remembers an error for which ownFault returns true.
+func (c *Client) noteOwnFault(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.proxyError != nil && time.Since(c.proxyErrorAt) < c.round {
-		return c.proxyError
+	c.fault, c.faultAt = err, time.Now()
+}
+
+// lastOwnFault returns the last such error, as long as the failures of nodes can be due to it.
+func (c *Client) lastOwnFault() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fault != nil && time.Since(c.faultAt) < c.round {
+		return c.fault
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -195,8 +194,8 @@ func (c *Client) post(ctx context.Context, path []Node, target Node, body []byte
 	}
 	sent := c.now()
 	answer, err := c.http.PostNode(ctx, first.IP, first.Port, c.version.Path(), request.Body)
-	if errors.Is(err, storagehttp.ErrProxy) {
-		c.noteProxy(err)
+	if ownFault(err) {
+		c.noteOwnFault(err)
 	}
 	if err != nil {
 		return onion.Response{}, err

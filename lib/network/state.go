@@ -22,6 +22,8 @@ const (
 	nodesFreshFor = 6 * time.Hour
 	swarmFreshFor = 24 * time.Hour
 	failedFor     = 10 * time.Minute
+	// silentSeedsFor is how long seeds that did not answer are not asked again while there is a list.
+	silentSeedsFor = 10 * time.Minute
 )
 
 // maxSwarms bounds the swarm cache; the oldest entries go first. maxReaders bounds the accounts whose readers are kept.
@@ -34,10 +36,10 @@ const (
 // those of this machine's clock.
 type state struct {
 	Nodes     []Node                `json:"nodes"`
-	FetchedAt time.Time             `json:"fetched_at"`
-	Guards    []Key                 `json:"guards"` // in the order of selection
-	Failed    map[Key]time.Time     `json:"failed"` // when each failed last
-	Swarms    map[string]swarmEntry `json:"swarms"` // by swarmName
+	FetchedAt time.Time             `json:"fetched_at"` // zero if the nodes were imported
+	Guards    []Key                 `json:"guards"`     // in the order of selection
+	Failed    map[Key]time.Time     `json:"failed"`     // when each failed last
+	Swarms    map[string]swarmEntry `json:"swarms"`     // by swarmName
 	// Strikes has the times at which nodes seemed to fail behind a guard, by guard and node: see strike.
 	Strikes    map[Key]map[Key]time.Time `json:"strikes,omitempty"`
 	Difficulty int64                     `json:"difficulty"`
@@ -49,6 +51,10 @@ type state struct {
 	Readers map[string]Readers `json:"readers,omitempty"`
 	// by method, the time after which an answer is late: see lateAfter
 	Answers map[string]int64 `json:"answers_ms,omitempty"`
+	// ImportedAt is when the user imported the nodes; zero if the seeds list them.
+	ImportedAt time.Time `json:"imported_at,omitzero"`
+	// SeedsFailedAt is when no seed answered; zero if the last question had an answer.
+	SeedsFailedAt time.Time `json:"seeds_failed_at,omitzero"`
 }
 
 // swarmEntry is a cached swarm.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
@@ -62,7 +63,7 @@ func TestChangesDoNotWaitForever(t *testing.T) {
 		}
 	})
 	defer close(hang)
-	if forwardTimeout != 5*time.Second || network.nodes[0].patience != forwardTimeout {
+	if behaviour.MemberTimeout != 5*time.Second || network.nodes[0].patience != behaviour.MemberTimeout {
 		t.Errorf("members have %v for their answers", network.nodes[0].patience)
 	}
 	network.nodes[0].patience = 100 * time.Millisecond

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
@@ -26,10 +27,10 @@ import (
 )
 
 // everyBehaviour is all presets.
-var everyBehaviour = append([]*Behaviour{&Own}, presets...)
+var everyBehaviour = append([]*behaviour.Rules{&behaviour.Own}, behaviour.Presets()...)
 
 // behaving is a network of count nodes in one swarm that behave as b.
-func behaving(t *testing.T, b Behaviour, count int) *testNetwork {
+func behaving(t *testing.T, b behaviour.Rules, count int) *testNetwork {
 	t.Helper()
 	ids := make([]swarm.SwarmID, count)
 	for i := range ids {
@@ -55,16 +56,16 @@ func TestTLSRules(t *testing.T) {
 	aes128, aes256, chacha := tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
 		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
 	for _, want := range []struct {
-		behaviour    *Behaviour
+		behaviour    *behaviour.Rules
 		tls13, isRSA bool
 		suites       []uint16 // that are accepted in TLS 1.2, of those above
 		organization string
 		tickets      bool
 	}{
-		{&Own, true, false, []uint16{aes128, aes256, chacha}, "", true},
-		{&Like207, false, true, nil, "Loki", true},
-		{&Like280, true, true, nil, "Oxen", true},
-		{&Like211, true, false, []uint16{aes128, chacha}, "Oxen", false},
+		{&behaviour.Own, true, false, []uint16{aes128, aes256, chacha}, "", true},
+		{&behaviour.Like207, false, true, nil, "Loki", true},
+		{&behaviour.Like280, true, true, nil, "Oxen", true},
+		{&behaviour.Like211, true, false, []uint16{aes128, chacha}, "Oxen", false},
 	} {
 		t.Run("like "+want.behaviour.Name, func(t *testing.T) {
 			network := behaving(t, *want.behaviour, 1)
@@ -165,14 +166,14 @@ func TestConnectionsOfEveryBehaviour(t *testing.T) {
 			}
 		})
 	}
-	if Like280.IdleTimeout != 10*time.Second || Like211.IdleTimeout != 10*time.Second {
+	if behaviour.Like280.IdleTimeout != 10*time.Second || behaviour.Like211.IdleTimeout != 10*time.Second {
 		t.Error("idle connections of later servers last 10 s")
 	}
 }
 
 // A body over the limit: 2.0.7 hangs up.
 func TestHangUpOnLarge(t *testing.T) {
-	network := behaving(t, Like207, 1)
+	network := behaving(t, behaviour.Like207, 1)
 	conn, err := network.dialTLS(0, &tls.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +191,7 @@ func TestHangUpOnLarge(t *testing.T) {
 
 // Later servers do not know aes-cbc, neither in what they get nor in what they are to pass on.
 func TestRefusesCBC(t *testing.T) {
-	for _, b := range []*Behaviour{&Like280, &Like211} {
+	for _, b := range []*behaviour.Rules{&behaviour.Like280, &behaviour.Like211} {
 		network := behaving(t, *b, 2)
 		payload := request(t, rpc28.MethodInfo, struct{}{})
 		send := func(ciphers ...onion.Cipher) (reply, *onion.Request) {
@@ -227,9 +228,9 @@ func TestRefusesCBC(t *testing.T) {
 // A store that failed on every member: this program's nodes refuse it, servers list the failures.
 func TestStoreThatFailedEverywhere(t *testing.T) {
 	for _, want := range []struct {
-		behaviour *Behaviour
+		behaviour *behaviour.Rules
 		status    int
-	}{{&Own, 503}, {&Like280, 200}, {&Like211, 500}} {
+	}{{&behaviour.Own, 503}, {&behaviour.Like280, 200}, {&behaviour.Like211, 500}} {
 		b := want.behaviour.Faster(10)
 		network := startNetwork(t, []swarm.SwarmID{5, 5},
 			func(_ int, config *Config) { config.Behaviour, config.MaxStoreBytes = &b, 1 })
@@ -252,7 +253,7 @@ func TestStoreThatFailedEverywhere(t *testing.T) {
 // A store that failed on the node which was asked, and not on the other member, is 200.
 func TestStoreThatFailedHere(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, func(i int, config *Config) {
-		config.Behaviour, config.MaxStoreBytes = &Like211, []int64{1, 0}[i]
+		config.Behaviour, config.MaxStoreBytes = &behaviour.Like211, []int64{1, 0}[i]
 	})
 	alice := newUser(t, 5)
 	change := decode[rpc28.ChangeAnswer](t,
@@ -267,7 +268,7 @@ func TestStoreThatFailedHere(t *testing.T) {
 // Namespace -3741 is a public outbox at 2.8.0 and reserved later.
 func TestReservedNamespace(t *testing.T) {
 	now := time.Now()
-	for _, b := range []*Behaviour{&Like280, &Like211} {
+	for _, b := range []*behaviour.Rules{&behaviour.Like280, &behaviour.Like211} {
 		network, alice := behaving(t, *b, 2), newUser(t, 5)
 		got := network.call(0, storage.MethodStore, alice.put(rpc28.NamespaceTest, "x", now, time.Hour))
 		if b.TestBox != (got.status == storage.StatusUnauthorized) || !b.TestBox && got.status != 200 {
@@ -285,7 +286,7 @@ func TestReservedNamespace(t *testing.T) {
 
 // A registered node without an address is listed by later servers, with zeros; our client leaves it out.
 func TestNodeWithoutAddress(t *testing.T) {
-	for _, b := range []*Behaviour{&Like280, &Like211} {
+	for _, b := range []*behaviour.Rules{&behaviour.Like280, &behaviour.Like211} {
 		network := behaving(t, *b, 2)
 		absent := nodeState(ring.KeysFromSeed([32]byte{9}), &net.TCPAddr{IP: net.IPv4zero}, 5)
 		network.directory.set(append(slices.Clone(network.states), absent)...)
@@ -318,15 +319,15 @@ func TestNodeWithoutAddress(t *testing.T) {
 
 func TestBehaviourLike(t *testing.T) {
 	for _, b := range everyBehaviour {
-		if got, err := BehaviourLike(b.Name); err != nil || got.Name != b.Name || got.HopTimeout != b.HopTimeout {
+		if got, err := behaviour.Like(b.Name); err != nil || got.Name != b.Name || got.HopTimeout != b.HopTimeout {
 			t.Errorf("%q: %+v, %v", b.Name, got, err)
 		}
 	}
-	if _, err := BehaviourLike("1.0"); err == nil {
+	if _, err := behaviour.Like("1.0"); err == nil {
 		t.Error("1.0 is known")
 	}
-	if Like280.HopTimeout != 30*time.Second || Like207.HopTimeout != 10*time.Second ||
-		Like280.MemberTimeout != 5*time.Second {
+	if behaviour.Like280.HopTimeout != 30*time.Second || behaviour.Like207.HopTimeout != 10*time.Second ||
+		behaviour.Like280.MemberTimeout != 5*time.Second {
 		t.Error("the times are not those that were measured")
 	}
 }

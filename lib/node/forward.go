@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
@@ -20,8 +21,6 @@ import (
 const ForwardPath = "/swarms/forward/v1"
 
 const (
-	// forwardTimeout is the Behaviour.MemberTimeout of all servers (storage-2.8.md section 4.3).
-	forwardTimeout = 5 * time.Second
 	// maxForwardAnswer bounds the answer of a member, which has the hashes of all changed messages.
 	maxForwardAnswer = 8 << 20
 	// maxReason bounds the text of a member's refusal in the answer to the client.
@@ -36,7 +35,7 @@ type forwarded struct {
 }
 
 // serveChange executes a change at this node and at all other members. It answers when all have answered or
-// forwardTimeout has passed. It fails if the change fails at this node, whatever the results of the others.
+// the MemberTimeout of the node's rules has passed. It fails if the change fails at this node, whatever the results of the others.
 func (n *Node) serveChange(ctx context.Context, method string, params fields, change change) (answer, error) {
 	n.storesInFlight.Add(1)
 	defer n.storesInFlight.Add(-1)
@@ -44,7 +43,7 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	if !view.Owns(account.pubKey) {
 		return n.swarm28(storage.StatusWrongSwarm, view, account.pubKey)
 	}
-	if err := n.behaviour.reserved(change); err != nil {
+	if err := reserved(n.behaviour, change); err != nil {
 		return answer{}, err
 	}
 	if err := change.check(now, window28); err != nil {
@@ -68,7 +67,7 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	if err != nil && n.behaviour.OwnFailures {
 		n.log.Error("carrying out a change", "error", err)
 		results[n.keys.Name()] = rpc28.MemberResult{Failed: true, QueryFailure: true}
-		return jsonAnswer(n.behaviour.failedStatus(results), rpc28.ChangeAnswer{Swarm: results, Clock: n.clock()})
+		return jsonAnswer(n.behaviour.FailedStatus(results), rpc28.ChangeAnswer{Swarm: results, Clock: n.clock()})
 	}
 	if err == nil && anyFailed(results) {
 		err = n.replicateLater(changed)
@@ -82,6 +81,14 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	results[n.keys.Name()] = own
 	result := rpc28.ChangeAnswer{Hash: own.Hash, Swarm: results, Clock: n.clock()}
 	return jsonAnswer(changeStatus(change, results), result)
+}
+
+// reserved refuses a store to the reserved namespace.
+func reserved(rules *behaviour.Rules, change change) error {
+	if s, ok := change.(*storeRequest); ok && rules.TestBox && s.message.Namespace == rpc28.NamespaceTest {
+		return refuse(storage.StatusUnauthorized, "store: namespace %d is reserved", rpc28.NamespaceTest)
+	}
+	return nil
 }
 
 func anyFailed(results map[string]rpc28.MemberResult) bool {
@@ -142,7 +149,7 @@ func (n *Node) askMember(ctx context.Context, p *ring.Peer, body []byte) (result
 	switch {
 	case err != nil:
 		n.log.Debug("member does not answer", "peer", p.Name(), "error", err)
-		n.behaviour.giveUp(ctx)
+		n.behaviour.GiveUp(ctx)
 		return rpc28.MemberResult{Failed: true, Timeout: true}
 	case status != storage.StatusOK:
 		reason := string(text[:min(len(text), maxReason)])
@@ -158,7 +165,7 @@ func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer,
 	if !view.SharesSwarm(from) {
 		return answer{}, refusal{http.StatusForbidden, "Not a member of this swarm\n"}
 	}
-	n.pause(r.Context(), n.behaviour.arrivalDelay())
+	n.pause(r.Context(), n.behaviour.ArrivalDelay())
 	change, at, request, err := readForwarded(body)
 	if err != nil {
 		return answer{}, err
@@ -170,7 +177,7 @@ func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer,
 	if time.UnixMilli(at).Sub(now).Abs() > forwardWindow {
 		return answer{}, errTimestamp
 	}
-	if err := n.behaviour.reserved(change); err != nil {
+	if err := reserved(n.behaviour, change); err != nil {
 		return answer{}, err
 	}
 	if err := change.check(now, forwardWindow); err != nil {

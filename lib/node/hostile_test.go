@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/store"
@@ -110,7 +111,7 @@ func TestUnfinishedBodies(t *testing.T) {
 	if response.StatusCode != 400 {
 		t.Errorf("status %d", response.StatusCode)
 	}
-	if took := time.Since(start); took > readTimeout/2 { // after which the node gives up those bodies
+	if took := time.Since(start); took > behaviour.ReadTimeout/2 { // after which the node gives up those bodies
 		t.Errorf("all of that took %v", took)
 	}
 }

@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// DefaultRateLimit is the 2020 server's number of requests a second from one address (storage-2.0.md section 9).
-	DefaultRateLimit = 300
 	// burstSeconds is the burst divided by the rate: 600 requests at 300 a second.
 	burstSeconds = 2
 	// maxConnections bounds open client connections, maxAddressConnections those from one address.

@@ -28,8 +28,9 @@
 // member that has missed a deletion receives it even after the box has moved to another swarm.
 //
 // The parts are packages of their own: [store] for the disk, [mailbox] for listeners and deliveries, [ring] for the
-// node list and keys, [peerhttp] for signed requests between nodes, [link] for onion requests between relays. This
-// package has the HTTP server, both storage RPCs and the onion relay.
+// node list and keys, [peerhttp] for signed requests between nodes, [link] for onion requests between relays,
+// [behaviour] for what differs between versions of the storage server. This package has the HTTP server, both storage
+// RPCs and the onion relay.
 package node
 
 import (
@@ -41,6 +42,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -50,6 +52,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sessiontool/lib/internal/clients"
+	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/mailbox"
 	"sessiontool/lib/node/peerhttp"
@@ -82,8 +85,8 @@ type Config struct {
 	// Directory is the source of the node list.
 	Directory ring.Directory
 
-	// Behaviour selects what differs between versions of the storage server; nil means Own.
-	Behaviour *Behaviour
+	// Behaviour selects what differs between versions of the storage server; nil means behaviour.Own.
+	Behaviour *behaviour.Rules
 	// Difficulty is the proof of work required at the start; 0 means that of last time, which is 1 at first.
 	Difficulty uint64
 	// Generation is the only one whose clients the node serves; empty means that of Behaviour.
@@ -92,7 +95,7 @@ type Config struct {
 	// the (encrypted) messages of every account, as on the network of that time.
 	AllowUnsigned bool
 	// RateLimit bounds the storage requests a second from one client address, with bursts of twice as many; 0 means the
-	// limit of Behaviour, and Own has none. See DefaultRateLimit.
+	// limit of Behaviour, and Own has none. See behaviour.DefaultRateLimit.
 	RateLimit int
 	// MaxStoreBytes bounds the size of the database; 0 means 3.5 GiB.
 	MaxStoreBytes int64
@@ -121,7 +124,7 @@ type Config struct {
 // withDefaults fills in defaults.
 func (c Config) withDefaults() Config {
 	if c.Behaviour == nil {
-		c.Behaviour = &Own
+		c.Behaviour = &behaviour.Own
 	}
 	c.Generation = cmp.Or(c.Generation, c.Behaviour.Generation)
 	c.AllowUnsigned = c.AllowUnsigned || c.Behaviour.AllowUnsigned
@@ -156,7 +159,7 @@ type Node struct {
 	log           *slog.Logger
 	now           func() time.Time
 	random        io.Reader
-	behaviour     *Behaviour
+	behaviour     *behaviour.Rules
 	allowUnsigned bool
 	generation    storage.Generation // empty for both
 	texts         *texts
@@ -236,8 +239,8 @@ func start(ctx context.Context, config Config) (*Node, error) {
 		Context: n.background, HopHeader: hopHeader, Log: n.log,
 		Known: func(key [32]byte) bool { return n.members.View().Addresses[storage.SnodeAddress(key)] != nil },
 	}
-	tlsConfig := link.ServerTLS(keys.Address(), identity, n.behaviour.TLS.clients(forClients))
-	n.server = n.behaviour.newServer(config.Wrap(n), incoming.Serve, tlsConfig, n.log)
+	tlsConfig := link.ServerTLS(keys.Address(), identity, n.behaviour.TLS.Config(forClients))
+	n.server = newServer(n.behaviour, config.Wrap(n), incoming.Serve, tlsConfig, n.log)
 	n.server.BaseContext = func(net.Listener) context.Context { return n.background }
 
 	go n.serve(config.Listener) // before the first request for the list: a registry first connects to the node
@@ -301,8 +304,8 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 			return readSigned(owner, request, n.now())
 		},
 		Arrived: func(ctx context.Context, records []store.Record) {
-			n.pause(ctx, n.behaviour.arrivalDelay())
-			n.behaviour.shuffle(records)
+			n.pause(ctx, n.behaviour.ArrivalDelay())
+			shuffle(n.behaviour, records)
 		},
 	})
 	n.hub = mailbox.New(n.random, func(owner string) bool { return n.members.View().Owns(owner) })
@@ -414,4 +417,11 @@ func (n *Node) Settled() (bool, error) {
 // swarm the key belongs to. It is for operators and tests; clients use retrieve.
 func (n *Node) Messages(pubKey string) ([]storage.Stored, error) {
 	return n.store.Page20(pubKey, "", n.now().UnixMilli(), math.MaxInt)
+}
+
+// shuffle brings records that arrived together into random order, if the rules spread arrivals.
+func shuffle(rules *behaviour.Rules, records []store.Record) {
+	if rules.ArrivalSpread > 0 {
+		mathrand.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+	}
 }

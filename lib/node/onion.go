@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
-	"time"
 
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/peerhttp"
@@ -17,8 +16,6 @@ import (
 )
 
 const (
-	// hopTimeout is Own's Behaviour.HopTimeout, and that of 2.0.7 (storage-2.0.md section 7.4).
-	hopTimeout = 10 * time.Second
 	// maxRelays bounds the requests that this node relays at a time. Most of them may be polls that wait for messages.
 	maxRelays = 2048
 	// maxRelayedAnswer bounds a relayed answer: ten messages of the largest size, every character of them escaped in
@@ -51,7 +48,7 @@ func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.
 		n.write(w, bareAnswer(storage.StatusBadRequest, textTooManyHops))
 		return
 	}
-	layer, err := n.behaviour.openLayer(version, n.keys.X25519, body)
+	layer, err := n.behaviour.OpenLayer(version, n.keys.X25519, body)
 	switch {
 	case errors.Is(err, onion.ErrCiphertext):
 		n.write(w, bareAnswer(storage.StatusBadRequest, onion.TextCiphertext))
@@ -125,7 +122,7 @@ func (n *Node) relayOverLink(
 		return false
 	case err != nil || status == 0:
 		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
-		n.behaviour.giveUp(ctx)
+		n.behaviour.GiveUp(ctx)
 		n.write(w, onionTimeout)
 	default:
 		n.write(w, bareAnswer(relayedStatus(status), string(result)))
@@ -157,7 +154,7 @@ func (n *Node) forward(
 	response, err := n.caller.Client.Do(request)
 	if err != nil {
 		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
-		n.behaviour.giveUp(ctx)
+		n.behaviour.GiveUp(ctx)
 		n.write(w, late)
 		return
 	}

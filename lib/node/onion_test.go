@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
@@ -134,7 +135,7 @@ func TestOnionHopDown(t *testing.T) {
 			"Request time out")
 		network.bare("target down", version, network.wrap(version, []int{0, 1}, payload).Body, 504, "Request time out")
 	}
-	if took := time.Since(start); took > hopTimeout/2 {
+	if took := time.Since(start); took > behaviour.HopTimeout/2 {
 		t.Errorf("the answers took %v", took)
 	}
 	network.restart(1)
@@ -155,7 +156,7 @@ func silentLinks(t *testing.T) *link.Links {
 	l := link.New(tls.Certificate{}, func(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
-	}, hopTimeout)
+	}, behaviour.HopTimeout)
 	t.Cleanup(l.Close)
 	return l
 }
@@ -183,7 +184,7 @@ func TestOnionHopSilent(t *testing.T) {
 			n.relays = test.relays
 			recorder, start := httptest.NewRecorder(), time.Now()
 			n.relay(recorder, httptest.NewRequest(http.MethodPost, "/", nil), onion.V2, test.layer)
-			if took := time.Since(start); took != hopTimeout || recorder.Code != 504 ||
+			if took := time.Since(start); took != behaviour.HopTimeout || recorder.Code != 504 ||
 				recorder.Body.String() != "Request time out" {
 				t.Errorf("%s: %d %q after %v", test.name, recorder.Code, recorder.Body, took)
 			}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/clients"
+	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/onion"
@@ -22,9 +23,7 @@ import (
 // Bounds in time of a client's connection. The 2020 server gives every connection 30 s (storage-2.0.md section 1.1).
 const (
 	headerTimeout = 10 * time.Second
-	readTimeout   = 30 * time.Second
 	writeTimeout  = 60 * time.Second
-	idleTimeout   = 120 * time.Second
 	maxHeader     = 8 << 10
 )
 
@@ -39,14 +38,14 @@ const (
 type linkService func(server *http.Server, conn *tls.Conn, handler http.Handler)
 
 // newServer makes the HTTP server around handler. HTTP/2 is off, because no storage server supports it.
-func (b *Behaviour) newServer(
-	handler http.Handler, serveLink linkService, config *tls.Config, log *slog.Logger,
+func newServer(
+	b *behaviour.Rules, handler http.Handler, serveLink linkService, config *tls.Config, log *slog.Logger,
 ) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
 		TLSConfig:         config,
 		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
+		ReadTimeout:       behaviour.ReadTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       b.IdleTimeout,
 		MaxHeaderBytes:    maxHeader,

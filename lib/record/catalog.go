@@ -63,6 +63,7 @@ var Kinds = []Kind{
 	{TypePath, Path{}, "the hops of an onion request", false, true},
 	{TypeResponse, Response{}, "a storage RPC's answer", false, true},
 	{TypeNetwork, Network{}, "a network's seeds; also the content of a network file", false, true},
+	{TypeNodeList, NodeList{}, "the list of service nodes that is kept of a network, and who vouches for it", false, true},
 	{TypeFault, Fault{}, "something that goes wrong with a devnet's node on purpose", false, true},
 	{TypeSwarmCheck, SwarmCheck{}, "how the members of a swarm are, and whether they agree", false, true},
 	{TypeSwarmMap, SwarmMap{}, "a picture of the swarms that was written to a file", false, true},

@@ -63,6 +63,8 @@ const (
 	CodeRequestPending     Code = "request_pending"
 	CodeNetworkUnreachable Code = "network_unreachable"
 	CodeProxy              Code = "proxy_unreachable"
+	CodeNoIPv4             Code = "no_ipv4"
+	CodeSeedCertificate    Code = "seed_certificate"
 	CodeTooFewNodes        Code = "too_few_nodes"
 	CodeNotStored          Code = "not_stored"
 	CodeNotAdmitted        Code = "not_admitted"
@@ -201,6 +203,13 @@ var Codes = []CodeInfo{
 		"the network does not answer", "try again; check that the network is up"},
 	{CodeProxy, ExitTemporary, true,
 		"the proxy does not answer, or refuses to serve", "start the proxy, or check --proxy; nothing went past it"},
+	{CodeNoIPv4, ExitTemporary, true,
+		"this machine has IPv6 alone, and service nodes have IPv4 addresses",
+		"use --proxy with a proxy that has IPv4, or a network with 464XLAT"},
+	{CodeSeedCertificate, ExitTemporary, true,
+		"the certificate of a seed is expired, unknown or not the pinned one",
+		"if it is the right seed, pin it: pins in the network file, 'sessiontool network show --help' says how; " +
+			"the dates of a pinned certificate do not count"},
 	{CodeTooFewNodes, ExitTemporary, true,
 		"too few service nodes answer for an onion path", "try again; a path needs four nodes"},
 	{CodeNotAdmitted, ExitTemporary, true,

@@ -8,6 +8,8 @@ const (
 	WarnClock      Warning = "clock_corrected" // this machine's clock is wrong; the message has the network's time
 	WarnUnanswered Warning = "unanswered"      // 1 500 messages or more have no answer; some clients then open no more
 	WarnOldRequest Warning = "old_request"     // the accepted request was too old, so the answer is a request
+	WarnOldList    Warning = "old_node_list"   // no seed answers; the list of service nodes is an old one
+	WarnImported   Warning = "imported_list"   // the list of service nodes was imported and is signed by nobody
 )
 
 // Reason is why a message did not take the synchronous route.

@@ -12,6 +12,7 @@ import (
 
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/internal/fakenet"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 )
 
@@ -54,8 +55,8 @@ func TestPollHasNoEnd(t *testing.T) {
 	}
 }
 
-func neverTruncated(t *testing.T) func(Truncated) error {
-	return func(cut Truncated) error {
+func neverTruncated(t *testing.T) func(mailbox.Truncated) error {
+	return func(cut mailbox.Truncated) error {
 		t.Errorf("a list was cut off: %+v", cut)
 		return nil
 	}
@@ -79,17 +80,18 @@ func TestEndlessMemberIsReported(t *testing.T) {
 		return storage.StatusOK, pageOf(page...)
 	})
 	boxes(net.Nodes[1:3]...)
-	var cuts []Truncated
-	err := bob.Poll(t.Context(), PollOptions{Truncated: func(cut Truncated) error {
+	var cuts []mailbox.Truncated
+	err := bob.Poll(t.Context(), PollOptions{Truncated: func(cut mailbox.Truncated) error {
 		cuts = append(cuts, cut)
 		return nil
 	}}, func(inbox.Event) error { return nil })
-	if err != nil || len(cuts) != 1 || cuts[0].Node.Ed25519 != net.Nodes[0].Key() || cuts[0].Messages < extraMessages {
+	if err != nil || len(cuts) != 1 || cuts[0].Node.Ed25519 != net.Nodes[0].Key() ||
+		cuts[0].Messages < mailbox.ExtraMessages {
 		t.Errorf("cut off %+v, %v", cuts, err)
 	}
 	full := errors.New("disk is full")
 	carol := newPerson(t, "carol", net.SeedURL()) // bob does not wait for a member again that he has not read to its end
-	err = carol.Poll(t.Context(), PollOptions{Truncated: func(Truncated) error { return full }},
+	err = carol.Poll(t.Context(), PollOptions{Truncated: func(mailbox.Truncated) error { return full }},
 		func(inbox.Event) error { return nil })
 	wantError(t, "the report cannot be written", err, full)
 }

@@ -11,6 +11,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/internal/fakenet"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 )
@@ -45,16 +46,16 @@ func saying(node *fakenet.Node, body string) {
 }
 
 // memberOf returns what a check says of a node.
-func memberOf(t *testing.T, check SwarmCheck, node *fakenet.Node) MemberCheck {
+func memberOf(t *testing.T, check mailbox.SwarmCheck, node *fakenet.Node) mailbox.MemberCheck {
 	t.Helper()
-	i := slices.IndexFunc(check.Members, func(m MemberCheck) bool { return m.Node.Ed25519.String() == node.Name() })
+	i := slices.IndexFunc(check.Members, func(m mailbox.MemberCheck) bool { return m.Node.Ed25519.String() == node.Name() })
 	if i < 0 {
 		t.Fatalf("the check leaves out %s", node.Name())
 	}
 	return check.Members[i]
 }
 
-func wantMember(t *testing.T, what string, got MemberCheck, messages int, missing ...string) {
+func wantMember(t *testing.T, what string, got mailbox.MemberCheck, messages int, missing ...string) {
 	t.Helper()
 	if !got.Reachable() || got.Version != "2.0.7" || got.Latency <= 0 || got.Messages == nil ||
 		*got.Messages != messages ||
@@ -76,7 +77,7 @@ func TestCheck(t *testing.T) {
 		holding(node, [][]string{texts, reversed}[i%2]...)
 	}
 	alice := newPerson(t, "alice", net.SeedURL())
-	check, err := NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID())
+	check, err := mailbox.NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID())
 	if err != nil || !check.Agree || len(check.Members) != 6 || check.SwarmID.String() != "1" ||
 		check.SessionID != alice.ID() {
 		t.Errorf("%+v, %v", check, err)
@@ -88,7 +89,8 @@ func TestCheck(t *testing.T) {
 	// One member lacks two messages, another holds one that no other member has.
 	holding(net.Nodes[0], texts[2:]...)
 	holding(net.Nodes[1], append(texts, "more")...)
-	if check, err = NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID()); err != nil || check.Agree {
+	check, err = mailbox.NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID())
+	if err != nil || check.Agree {
 		t.Errorf("%+v, %v", check, err)
 	}
 	lacks := []string{hashOf(texts[0]), hashOf(texts[1]), hashOf("more")}
@@ -106,7 +108,7 @@ func TestCheckOfAnother(t *testing.T) {
 	}
 	alice := newPerson(t, "alice", net.SeedURL())
 	for name, owner := range map[string]*account.Account{"account": alice.Account, "none": nil} {
-		check, err := NewChecker(owner, alice.network).Check(t.Context(), someone(t))
+		check, err := mailbox.NewChecker(owner, alice.network).Check(t.Context(), someone(t))
 		if err != nil || !check.Agree || len(check.Members) != 5 {
 			t.Errorf("%s: %+v, %v", name, check, err)
 		}
@@ -145,7 +147,7 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 		return storage.StatusOK, pageOf(page...)
 	})
 	alice := newPerson(t, "alice", net.SeedURL())
-	check, err := NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID())
+	check, err := mailbox.NewChecker(alice.Account, alice.network).Check(t.Context(), alice.ID())
 	if err != nil || check.Agree {
 		t.Errorf("%+v, %v", check, err)
 	}
@@ -158,7 +160,7 @@ func TestCheckOfMembersInTrouble(t *testing.T) {
 		{elsewhere, true, "not a member"},
 		{garbled, true, "not a list of messages"},
 		{odd, false, "names no version"},
-		{endless, true, fmt.Sprintf("more than %d", maxHeld)},
+		{endless, true, fmt.Sprintf("more than %d", mailbox.MaxHeld)},
 		{late, true, "its clock is not that of the network"},
 	} {
 		got := memberOf(t, check, test.node)

@@ -6,6 +6,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
+	"sessiontool/lib/route/mailbox"
 )
 
 const (
@@ -41,7 +42,7 @@ func (r *Router) collect(open receiveFunc, took func([]account.Opened)) *collect
 }
 
 // take collects a page. For a page that is Late it opens the page at once, and returns how many of its messages are new.
-func (c *collector) take(ctx context.Context, page Page) (fresh int, err error) {
+func (c *collector) take(ctx context.Context, page mailbox.Page) (fresh int, err error) {
 	generation, err := c.router.network.Generation(ctx)
 	if err != nil {
 		return 0, err
@@ -58,7 +59,7 @@ func (c *collector) take(ctx context.Context, page Page) (fresh int, err error) 
 		c.batch = append(c.batch, account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: message.RouteAsync})
 		c.bytes += len(stored.Data)
 	}
-	c.cursors[cursorName(generation, page.Node)] = page.Messages[len(page.Messages)-1].Hash
+	c.cursors[mailbox.CursorName(generation, page.Node)] = page.Messages[len(page.Messages)-1].Hash
 	if len(c.batch) < collectedMessages && c.bytes < collectedBytes && (!page.Late || len(c.batch) == 0) {
 		return 0, nil
 	}

@@ -6,18 +6,19 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/devicegroup"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 )
 
-// allOwnKeys reads everything that the swarm has of the account's keys. The error wraps [ErrGeneration] with storage
-// RPC 2.0, which has no namespaces.
+// allOwnKeys reads everything that the swarm has of the account's keys. The error wraps [mailbox.ErrGeneration] with
+// storage RPC 2.0, which has no namespaces.
 func (r *Router) allOwnKeys(ctx context.Context) (ownKeys, error) {
 	switch generation, err := r.network.Generation(ctx); {
 	case err != nil:
 		return ownKeys{}, err
 	case generation != storage.Generation28:
-		return ownKeys{}, ErrGeneration
+		return ownKeys{}, mailbox.ErrGeneration
 	}
 	return r.readOwnKeys(ctx, false)
 }
@@ -77,7 +78,7 @@ func (r *Router) UnpublishKeys(ctx context.Context) error {
 	var hashes []string
 	seen := make(map[string]bool)
 	for _, stored := range found.published {
-		if len(stored.Hash) == rpc28.HashTextLength && !seen[stored.Hash] && len(hashes) < MaxChange {
+		if len(stored.Hash) == rpc28.HashTextLength && !seen[stored.Hash] && len(hashes) < mailbox.MaxChange {
 			seen[stored.Hash] = true
 			hashes = append(hashes, stored.Hash)
 		}

@@ -16,6 +16,7 @@ import (
 	"sessiontool/lib/accountkeys"
 	"sessiontool/lib/devicegroup"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/storage/signtext"
@@ -93,7 +94,7 @@ func (r *Router) syncKeys(ctx context.Context, wanted func(*keyring.Keyring) boo
 
 // retrieve receives new messages, and at the same time SyncKeys does its work: a failure of that is logged. At the end
 // it reports the messages whose keys are missing for long.
-func (r *Router) retrieve(ctx context.Context, truncated func(Truncated) error) error {
+func (r *Router) retrieve(ctx context.Context, truncated func(mailbox.Truncated) error) error {
 	var syncing sync.WaitGroup
 	var syncErr error
 	syncing.Go(func() { _, syncErr = r.SyncKeys(ctx) })
@@ -238,7 +239,7 @@ func (j *ownKeysJudge) Request(node network.Node) ([]byte, error) {
 	return storage.NewRequest(rpc28.MethodBatch, rpc28.BatchParams{Requests: []rpc28.Call{
 		{Method: storage.MethodRetrieve, Params: rpc28.RetrieveParams{
 			Pubkey: owner.ID().String(), Namespace: devicegroup.Namespace, LastHash: last, Timestamp: now,
-			Auth: authorize(owner, signtext.Retrieve(devicegroup.Namespace, now)),
+			Auth: mailbox.Authorize(owner, signtext.Retrieve(devicegroup.Namespace, now)),
 		}},
 		{Method: storage.MethodRetrieve, Params: rpc28.RetrieveParams{
 			Pubkey: owner.ID().String(), Namespace: accountkeys.Namespace,

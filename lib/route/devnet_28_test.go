@@ -11,6 +11,7 @@ import (
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 )
 
@@ -194,8 +195,8 @@ func TestDelete20(t *testing.T) {
 	net := startFakenet(t, 4)
 	bob := newPerson(t, "bob", net.SeedURL())
 	_, err := bob.Delete(t.Context(), []string{"x"})
-	wantError(t, "delete", err, ErrGeneration)
-	if _, err := bob.Delete(t.Context(), nil); err == nil || errors.Is(err, ErrGeneration) {
+	wantError(t, "delete", err, mailbox.ErrGeneration)
+	if _, err := bob.Delete(t.Context(), nil); err == nil || errors.Is(err, mailbox.ErrGeneration) {
 		t.Errorf("nothing to delete: %v", err)
 	}
 }

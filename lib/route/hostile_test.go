@@ -10,6 +10,7 @@ import (
 
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
@@ -78,7 +79,7 @@ func TestHostileMemberIsBounded(t *testing.T) {
 			}
 			taken := got[net.Nodes[0].Key()]
 			// A page may have come before the others' answers.
-			if most := min(extraMessages, extraBytes/size) + 4*pageSize; len(taken) > most {
+			if most := min(mailbox.ExtraMessages, mailbox.ExtraBytes/size) + 4*pageSize; len(taken) > most {
 				t.Errorf("took %d messages of %d bytes, at most %d are in the budget", len(taken), size, most)
 			}
 		})

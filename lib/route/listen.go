@@ -10,6 +10,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage/storagehttp"
 )
 
@@ -25,7 +26,7 @@ type ListenOptions struct {
 	PollInterval time.Duration // 0 means DefaultPollInterval
 	Count        int           // end after so many events
 	MaxAttempts  int           // deliveries of an event after which it is set aside; 0 means that none is
-	Truncated    func(Truncated) error
+	Truncated    func(mailbox.Truncated) error
 	For          time.Duration // end after this time
 	MaxIdle      time.Duration // end after this time without an event
 	Heartbeat    time.Duration // how often Beat is called
@@ -223,8 +224,8 @@ func (s *listenLoop) poll(ctx context.Context) error {
 			err = s.push(ctx, left)
 		}
 		if err == nil {
-			err = s.router.Retrieve(ctx, RetrieveOptions{UseCursors: true, Truncated: s.options.Truncated},
-				func(page Page) (fresh int, err error) {
+			err = s.router.Retrieve(ctx, mailbox.RetrieveOptions{UseCursors: true, Truncated: s.options.Truncated},
+				func(page mailbox.Page) (fresh int, err error) {
 					err = s.serialize(ctx, func() error {
 						fresh, err = s.fetching.take(ctx, page)
 						return err
@@ -401,7 +402,7 @@ func wait(ctx context.Context, d time.Duration, now <-chan struct{}) bool {
 // temporary has the errors that may not come again.
 var temporary = []error{
 	network.ErrNoSeed, network.ErrTooFewNodes, network.ErrNoPath, network.ErrTarget, network.ErrNoSwarm,
-	storagehttp.ErrUnreachable, storagehttp.ErrProxy,
+	storagehttp.ErrUnreachable, storagehttp.ErrProxy, storagehttp.ErrNoIPv4, storagehttp.ErrCertificate,
 	ErrNotRetrieved, ErrNotStored, account.ErrLocked, account.ErrGone,
 }
 
@@ -409,6 +410,9 @@ var temporary = []error{
 func (r *Router) pass(what string, err error) error {
 	for _, passing := range temporary {
 		if errors.Is(err, passing) {
+			if errors.Is(err, storagehttp.ErrNoIPv4) {
+				r.lacksIPv4.Do(func() { r.options.Log.Warn(what, "error", err) })
+			}
 			r.options.Log.Info(what, "error", err)
 			return nil
 		}

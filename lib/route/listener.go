@@ -14,6 +14,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
 )
@@ -131,7 +132,7 @@ func (l *listener) request(wait time.Duration, stop bool) ([]byte, error) {
 	r := l.router
 	l.asked = max(l.asked+1, r.network.Now().UnixMilli())
 	timestamp := strconv.FormatInt(l.asked, 10)
-	auth := authorize(r.account, syncroute.ListenSignatureText(timestamp, l.id, l.node.Ed25519.String()))
+	auth := mailbox.Authorize(r.account, syncroute.ListenSignatureText(timestamp, l.id, l.node.Ed25519.String()))
 	return storage.NewRequest(syncroute.MethodListen, syncroute.ListenParams{
 		PubKey: r.account.ID().String(), PubkeyEd25519: auth.PubkeyEd25519, Timestamp: timestamp,
 		Signature: auth.Signature, Listener: l.id, WaitMillis: wait.Milliseconds(),

@@ -9,6 +9,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage/syncroute"
 )
 
@@ -173,7 +174,7 @@ func (s *listenLoop) takeDelivered(ctx context.Context, l *listener,
 func (s *listenLoop) fetchOvertaken(ctx context.Context) error {
 	fetchCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	err := s.router.Retrieve(fetchCtx, RetrieveOptions{UseCursors: true}, func(page Page) (int, error) {
+	err := s.router.Retrieve(fetchCtx, mailbox.RetrieveOptions{UseCursors: true}, func(page mailbox.Page) (int, error) {
 		return s.fetching.take(ctx, page)
 	})
 	if fetchCtx.Err() != nil {

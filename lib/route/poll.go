@@ -8,13 +8,14 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 )
 
 // PollOptions adjusts [Router.Poll].
 type PollOptions struct {
-	Count       int                   // end after so many events; 0 means when there are no more
-	MaxAttempts int                   // deliveries of an event after which it is set aside; 0 means that none is
-	Truncated   func(Truncated) error // called for a member whose list was not read to its end; may be nil
+	Count       int                           // end after so many events; 0 means when there are no more
+	MaxAttempts int                           // deliveries of an event after which it is set aside; 0 means that none is
+	Truncated   func(mailbox.Truncated) error // called for a member whose list was not read to its end; may be nil
 }
 
 // Poll asks three random members of the account's swarm for new messages and opens them. It then delivers all
@@ -88,7 +89,7 @@ func (r *Router) flushAndReport(ctx context.Context, options PollOptions, delive
 
 // retrieveInTime is retrieveAll. While messages wait in the outbox it leaves them a quarter of the time: a member that
 // prolongs retrieval must not hold up sending.
-func (r *Router) retrieveInTime(ctx context.Context, truncated func(Truncated) error) error {
+func (r *Router) retrieveInTime(ctx context.Context, truncated func(mailbox.Truncated) error) error {
 	deadline, limited := ctx.Deadline()
 	empty, err := r.account.OutboxEmpty(ctx)
 	if err != nil {
@@ -103,9 +104,10 @@ func (r *Router) retrieveInTime(ctx context.Context, truncated func(Truncated) e
 }
 
 // retrieveAll receives new messages.
-func (r *Router) retrieveAll(ctx context.Context, truncated func(Truncated) error) error {
+func (r *Router) retrieveAll(ctx context.Context, truncated func(mailbox.Truncated) error) error {
 	fetching := r.collect(r.account.Receive, func([]account.Opened) {})
-	err := r.Retrieve(ctx, RetrieveOptions{UseCursors: true, Truncated: truncated}, func(page Page) (int, error) {
+	options := mailbox.RetrieveOptions{UseCursors: true, Truncated: truncated}
+	err := r.Retrieve(ctx, options, func(page mailbox.Page) (int, error) {
 		return fetching.take(ctx, page)
 	})
 	return errors.Join(err, fetching.flush(context.WithoutCancel(ctx)))

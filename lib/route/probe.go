@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/route/mailbox"
 )
 
 const (
@@ -54,7 +55,7 @@ func (r *Router) probePresence(ctx context.Context) error {
 	fetching := r.collect(r.account.ReceiveAside, func([]account.Opened) {})
 	var failure error
 	kept := context.WithoutCancel(ctx)
-	err := r.Retrieve(ctx, RetrieveOptions{UseCursors: true, sides: 1}, func(page Page) (fresh int, err error) {
+	err := r.Retrieve(ctx, mailbox.RetrieveOptions{UseCursors: true, Sides: 1}, func(page mailbox.Page) (fresh int, err error) {
 		fresh, failure = fetching.take(kept, page)
 		return fresh, failure
 	})

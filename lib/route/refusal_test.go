@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 )
 
@@ -218,7 +219,7 @@ func TestNodesInTrouble(t *testing.T) {
 	receipt, err = router.Store(t.Context(), requestFor(someone(t), "hello"))
 	wantError(t, "all in trouble", err, ErrNotStored)
 	for _, node := range receipt.Nodes {
-		if node.Status != 500 || len(node.Error) > maxErrorText || !strings.HasPrefix(node.Error, "x\u00e9x") ||
+		if node.Status != 500 || len(node.Error) > mailbox.MaxText || !strings.HasPrefix(node.Error, "x\u00e9x") ||
 			strings.ContainsRune(node.Error, 0xfffd) {
 			t.Errorf("%+v", node)
 		}

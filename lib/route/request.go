@@ -2,7 +2,6 @@ package route
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/hex"
 	"strconv"
 
@@ -113,12 +112,4 @@ func (s *Storer) prove(ctx context.Context, q *StoreRequest) error {
 		return nil
 	}
 	return q.Solved(*q)
-}
-
-// authorize signs a request as its account's own.
-func authorize(owner *account.Account, text []byte) rpc28.Auth {
-	public, signature := owner.Ed25519Public(), owner.Sign(text)
-	return rpc28.Auth{
-		PubkeyEd25519: hex.EncodeToString(public[:]), Signature: base64.StdEncoding.EncodeToString(signature[:]),
-	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 )
@@ -16,7 +17,7 @@ import (
 // retrieved collects what Retrieve hands over, by node.
 func (p *person) retrieved(ctx context.Context) (map[network.Key][]string, error) {
 	got := make(map[network.Key][]string)
-	err := p.Retrieve(ctx, RetrieveOptions{maxRead: 5000}, func(page Page) (int, error) {
+	err := p.Retrieve(ctx, mailbox.RetrieveOptions{MaxRead: 5000}, func(page mailbox.Page) (int, error) {
 		if len(page.Messages) == 0 {
 			p.t.Error("a page is empty")
 		}
@@ -209,7 +210,7 @@ func TestHandlerStopsRetrieve(t *testing.T) {
 	}
 	bob := newPerson(t, "bob", net.SeedURL())
 	enough, pages := errors.New("enough"), 0
-	err := bob.Retrieve(t.Context(), RetrieveOptions{}, func(Page) (int, error) {
+	err := bob.Retrieve(t.Context(), mailbox.RetrieveOptions{}, func(mailbox.Page) (int, error) {
 		pages++
 		return 0, enough
 	})
@@ -219,7 +220,7 @@ func TestHandlerStopsRetrieve(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err = bob.Retrieve(ctx, RetrieveOptions{}, func(Page) (int, error) {
+	err = bob.Retrieve(ctx, mailbox.RetrieveOptions{}, func(mailbox.Page) (int, error) {
 		cancel()
 		return 0, nil
 	})

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"sessiontool/lib/account"
@@ -23,16 +24,18 @@ import (
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/network"
 	"sessiontool/lib/pow"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
 )
 
-// Errors of this package, in addition to those of [sessiontool/lib/account] and [sessiontool/lib/network].
+// Errors of this package, in addition to those of [sessiontool/lib/account], [sessiontool/lib/network] and
+// [sessiontool/lib/route/mailbox].
 var (
-	ErrNotStored    = errors.New("too few nodes of the swarm took the message")
+	ErrNotStored    = mailbox.ErrNotStored
 	ErrNotDelivered = errors.New("the recipient has not acknowledged the message")
-	ErrNotRetrieved = errors.New("no node of the swarm answered")
-	ErrRefused      = errors.New("the network refuses the message")
+	ErrNotRetrieved = mailbox.ErrNotRetrieved
+	ErrRefused      = mailbox.ErrRefused
 	ErrClock        = network.ErrClock
 	ErrDifficulty   = errors.New("the network asks for more proof of work than is allowed")
 )
@@ -82,16 +85,20 @@ func (s *Storer) Generation(ctx context.Context) (storage.Generation, error) {
 // Router sends and receives for one account. It is safe for concurrent use.
 type Router struct {
 	*Storer
+	*mailbox.Box
 	account *account.Account
 
 	queues queues
 
 	probe probe
+
+	lacksIPv4 sync.Once // log it as a warning once
 }
 
 // New makes a router. [Router.Close] ends it.
 func New(a *account.Account, n *network.Client, options Options) *Router {
-	return &Router{Storer: NewStorer(n, options), account: a}
+	storer := NewStorer(n, options)
+	return &Router{Storer: storer, Box: mailbox.New(a, n, storer.options.Log), account: a}
 }
 
 // complete fills in defaults.
@@ -185,6 +192,12 @@ func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
 	receipt.ClockOffsetMS, receipt.Warnings = offset.Milliseconds(), slices.Clone(out.Warnings)
 	if offset.Abs() > tolerated {
 		receipt.Warnings = append(receipt.Warnings, outbox.WarnClock)
+	}
+	switch list := r.network.List(); {
+	case list.Source == network.ListImport:
+		receipt.Warnings = append(receipt.Warnings, outbox.WarnImported)
+	case list.Old:
+		receipt.Warnings = append(receipt.Warnings, outbox.WarnOldList)
 	}
 	receipt.TimestampMS, receipt.Ref, receipt.Resumed = out.TimestampMS, out.Ref, out.Resumed
 	receipt.Protocol, receipt.ForwardSecrecy = out.Protocol, out.ForwardSecrecy

@@ -11,9 +11,6 @@ import (
 // storeRounds bounds how often a store starts over with a new proof.
 const storeRounds = 5
 
-// maxErrorText bounds in bytes a node's error text in a receipt.
-const maxErrorText = 200
-
 // Store stores a message in the recipient's swarm with the network's storage RPC. The receipt has the answer of each
 // member, also on failure; late members are pending. Errors wrap [ErrNotStored], [ErrRefused], [ErrClock],
 // [ErrDifficulty], [envelope.ErrMalformed] or the network's, or are the context's or Solved's.

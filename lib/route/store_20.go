@@ -10,6 +10,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 )
@@ -121,16 +122,11 @@ func resultOf(reply network.Reply) account.NodeResult {
 	case errors.Is(reply.Err, network.ErrNotMember), errors.Is(reply.Err, network.ErrTarget):
 		result.Error = reply.Err.Error()
 	case errors.Is(reply.Err, network.ErrClock), reply.Err == nil:
-		result.Error = answerText(reply.Body)
+		result.Error = strings.TrimSpace(mailbox.BoundedText(reply.Body))
 	default:
 		result.Error = reply.Err.Error()
 	}
 	return result
-}
-
-// answerText returns a node's error text, shortened.
-func answerText(body string) string {
-	return strings.ToValidUTF8(strings.TrimSpace(body[:min(len(body), maxErrorText)]), "")
 }
 
 // putResult records the result of a member, unless the member is known to have the message.

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/network"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/storage/signtext"
@@ -85,14 +85,14 @@ func (j *storeJudge28) Request(network.Node) ([]byte, error) {
 		return storage.NewRequest(storage.MethodStore, params)
 	}
 	params.SigTimestamp = params.Timestamp
-	params.Auth = authorize(own.account, signtext.Store(own.namespace, params.SigTimestamp))
+	params.Auth = mailbox.Authorize(own.account, signtext.Store(own.namespace, params.SigTimestamp))
 	if len(own.replaces) == 0 {
 		return storage.NewRequest(storage.MethodStore, params)
 	}
 	return storage.NewRequest(rpc28.MethodSequence, rpc28.BatchParams{Requests: []rpc28.Call{
 		{Method: storage.MethodStore, Params: params},
 		{Method: rpc28.MethodDelete, Params: rpc28.DeleteParams{
-			Pubkey: params.Pubkey, Messages: own.replaces, Auth: authorize(own.account, signtext.Delete(own.replaces)),
+			Pubkey: params.Pubkey, Messages: own.replaces, Auth: mailbox.Authorize(own.account, signtext.Delete(own.replaces)),
 		}},
 	}})
 }
@@ -100,7 +100,7 @@ func (j *storeJudge28) Request(network.Node) ([]byte, error) {
 // namespace is where the message is stored.
 func (j *storeJudge28) namespace() rpc28.Namespace {
 	if j.request.own == nil {
-		return namespace
+		return rpc28.NamespaceMessages
 	}
 	return j.request.own.namespace
 }
@@ -173,34 +173,19 @@ func (j *storeJudge28) take(change rpc28.ChangeAnswer, elapsed int64) {
 	for _, name := range slices.Sorted(maps.Keys(change.Swarm)) {
 		member := change.Swarm[name]
 		result := account.NodeResult{
-			PubkeyEd25519: strings.ToValidUTF8(name[:min(len(name), maxErrorText)], ""),
+			PubkeyEd25519: mailbox.BoundedText(name),
 			Status:        storage.StatusOK, Millis: elapsed, Already: bool(member.Already),
 		}
 		switch {
 		case bool(member.Failed):
-			result.Status, result.Error = int(member.Code), memberFailure(member)
-		case !signedBy(j.storer.network, j.request.To, name, signtext.Stored(j.hash), member.Signature):
+			result.Status, result.Error = int(member.Code), mailbox.Failure(member)
+		case !mailbox.SignedBy(j.storer.network, j.request.To, name, signtext.Stored(j.hash), member.Signature):
 			result.Error = "it has not signed that it has the message"
 		default:
 			result.OK = true
 		}
 		putResult(j.receipt, result)
 	}
-}
-
-// memberFailure returns the reason why a member has not carried out a request.
-func memberFailure(member rpc28.MemberResult) string {
-	switch {
-	case bool(member.Timeout):
-		return "it did not answer the member that was asked"
-	case member.Reason != "":
-		return strings.ToValidUTF8(strings.TrimSpace(member.Reason[:min(len(member.Reason), maxErrorText)]), "")
-	case bool(member.BadPeerResponse):
-		return "it gave the member that was asked an answer without sense"
-	case bool(member.QueryFailure):
-		return "its database failed"
-	}
-	return "it failed"
 }
 
 // stored counts the members that have the message.

@@ -21,6 +21,7 @@ import (
 	"sessiontool/lib/pow"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/v2message"
@@ -142,11 +143,14 @@ var codeTable = []struct {
 	{network.ErrNoTime, record.CodeNoTime}, // also as the reason of a route.ErrClock
 	{route.ErrClock, record.CodeClockSkew},
 	{route.ErrRefused, record.CodeRefused},
-	{route.ErrGeneration, record.CodeUnsupported},
+	{mailbox.ErrGeneration, record.CodeUnsupported},
 	{route.ErrDifficulty, record.CodeDifficultyTooHigh},
 	{x3dh.ErrSignature, record.CodeBadSignature},
 	{network.ErrBadNetwork, record.CodeBadNetwork},
 	{storagehttp.ErrProxy, record.CodeProxy}, // also as the cause of the network's errors
+	{storagehttp.ErrNoIPv4, record.CodeNoIPv4},
+	{storagehttp.ErrCertificate, record.CodeSeedCertificate},
+	{network.ErrList, record.CodeBadInput},
 	{network.ErrTooFewNodes, record.CodeTooFewNodes},
 	{network.ErrNoSeed, record.CodeNetworkUnreachable},
 	{network.ErrNoPath, record.CodeNetworkUnreachable},

@@ -30,6 +30,8 @@ func newDevnetFaultSetCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 			"  hang         a --share of requests gets no answer before the fault is cleared; connections stay open\n" +
 			"  drop         a --share of requests gets no answer; the connection is cut, after --delay if given\n" +
 			"  delay        a --share of requests waits for --delay, and up to --jitter more\n" +
+			"  loss         a --share of the packets of its connections is lost. They are sent again as TCP does, after\n" +
+			"               200 ms, 400 ms and so on, or after 1 s, 2 s and so on while a connection opens\n" +
 			"  partition    the nodes reach only those of the same --group; nodes without this fault are group 0.\n" +
 			"               Clients reach them all\n" +
 			"  skew         the node's clock is ahead by --skew, or behind if that is negative\n" +
@@ -47,6 +49,7 @@ func newDevnetFaultSetCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 		Examples: []string{
 			"sessiontool devnet fault set drop --node 3 --share 0.2",
 			"sessiontool devnet fault set delay --delay 200ms --jitter 50ms",
+			"sessiontool devnet fault set loss --share 5% --node 3",
 			"sessiontool devnet fault set drop --requests peer",
 			"sessiontool devnet fault set drop-answers --requests deliver",
 			"sessiontool devnet fault set partition --node 0,1,2",
@@ -60,7 +63,8 @@ func newDevnetFaultSetCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 			return runDevnetFaultSet(ctx, app, opts)
 		}),
 	})
-	cmd.Flags().Float64Var(&opts.fault.Share, "share", 0, "share of requests, more than 0 and at most 1 (default 1)")
+	cmd.Flags().Var((*shareValue)(&opts.fault.Share), "share",
+		"share of requests or packets, as 0.05 or 5%, more than 0 and at most 1 (default 1 for requests)")
 	cmd.Flags().StringVar(&opts.fault.Requests, "requests", "",
 		"only storage, onion, peer (between nodes) or stats requests, or a method like deliver (default all)")
 	cmd.Flags().DurationVar(&opts.fault.Delay, "delay", 0, "how long requests wait")

@@ -31,6 +31,7 @@ type devnetUpOptions struct {
 	seedTime      string
 	allowUnsigned bool
 	limits        limitFlags
+	distance      devnet.Distance
 	detach        bool
 	listen        string
 	metrics       string
@@ -61,12 +62,17 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 			"  2.8.0   a relay waits 30 s for a dead node, a store 5 s for a dead member of the swarm\n" +
 			"  2.11    later servers: other certificates, no aes-cbc in onions, active_nodes_bin, a failed store\n" +
 			"          is 500\n\n" +
+			"With --latency, --jitter and --loss the nodes seem far away: every request waits at every node, and the\n" +
+			"nodes' connections lose packets. They stall then as TCP does, 200 ms and more for each packet that is\n" +
+			"sent again, a second while they open, and are not reset. The flags set the faults delay and loss of all\n" +
+			"nodes, which 'devnet fault' changes and clears.\n\n" +
 			"A node that cannot start because of its folder is an error record behind the network record; the others\n" +
 			"run without it. 'node repair' repairs its folder.\n\n" +
 			"The record's file can be given to --network.",
 		Examples: []string{
 			"sessiontool devnet up --detach",
 			"sessiontool devnet up --detach --like 2.8.0",
+			"sessiontool devnet up --detach --latency 80ms --jitter 40ms --loss 1%",
 			"sessiontool devnet up --nodes 20 --swarm-size 5 --difficulty 10",
 			"sessiontool devnet up --fault drop,share=0.1 --fault delay,node=3,delay=200ms --metrics 127.0.0.1:9100",
 			"sessiontool devnet up --nodes 0 --listen 0.0.0.0:22023",
@@ -103,6 +109,7 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 		"how the registry states the time: date, last-modified or none (default date, with --like last-modified)")
 	cmd.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
 	opts.limits.add(cmd.Flags(), 0)
+	addDistance(cmd.Flags(), &opts.distance)
 	cmd.Flags().BoolVar(&opts.detach, "detach", false, "go on in the background")
 	cmd.Flags().StringVar(&opts.name, "name", "devnet", "name for --network")
 	cmd.Flags().StringVar(&opts.listen, "listen", "",
@@ -134,6 +141,9 @@ func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 	}
 	if err := opts.limits.check(); err != nil {
 		return "", err
+	}
+	if err := opts.distance.Check(); err != nil {
+		return "", cli.UsageError(fmt.Errorf("--latency, --jitter or --loss: %w", err))
 	}
 	if _, err := opts.likeness(); err != nil {
 		return "", err
@@ -192,7 +202,8 @@ func (opts *devnetUpOptions) networkOptions(app *cli.App, dir string) (devnet.Op
 	options := devnet.Options{
 		Dir: dir, Nodes: opts.nodes, RegistryOnly: opts.nodes == 0, SwarmSize: opts.swarmSize,
 		Difficulty: uint64(opts.difficulty), Generation: opts.only(), AllowUnsigned: opts.allowUnsigned,
-		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Control: true, Logger: app.Log,
+		Distance: opts.distance, RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Control: true,
+		Logger: app.Log,
 	}
 	var err error
 	if options.Like, err = opts.likeness(); err != nil {
@@ -272,13 +283,13 @@ func setFaults(ctx context.Context, net *devnet.Network, texts []string) error {
 
 // describeDevnet returns the network record of the devnet and writes it to the network file.
 func describeDevnet(net *devnet.Network, dir string, opts *devnetUpOptions) (record.Network, error) {
-	up, status := true, net.Status()
-	out := record.Network{
+	up := true
+	note := cli.DevnetNote{Network: record.Network{
 		Type: record.TypeNetwork, Name: opts.name, File: filepath.Join(dir, networkFile),
 		Seeds:      []string{net.SeedURL()},
-		Generation: string(net.Generation()), Like: net.Like(), Nodes: status.Nodes, Swarms: status.Swarms,
-		Difficulty: int64(status.Difficulty), PID: os.Getpid(), Up: &up,
-	}
+		Generation: string(net.Generation()), Like: net.Like(), PID: os.Getpid(), Up: &up,
+	}}
+	out := note.WithStatus(net.Status())
 	for _, failure := range net.Failed() {
 		out.Failed = append(out.Failed, cli.Describe(failure.Err))
 	}

@@ -11,7 +11,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
-	"sessiontool/lib/node"
+	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
 )
@@ -67,7 +67,7 @@ func newNodeRunCommand(app *cli.App) *cobra.Command {
 	cmd.Flags().StringVar(&opts.like, "like", "",
 		"behave like a server of a version (see 'devnet up'): "+strings.Join(devnet.Likenesses(), ", "))
 	cmd.Flags().BoolVar(&opts.allowUnsigned, "allow-unsigned", false, "let 2020 clients retrieve, which do not sign")
-	opts.limits.add(cmd.Flags(), node.DefaultRateLimit)
+	opts.limits.add(cmd.Flags(), behaviour.DefaultRateLimit)
 	cmd.Flags().StringVar(&opts.metrics, "metrics", "",
 		"address for a Prometheus server to ask, such as 127.0.0.1:9100")
 	return cmd
@@ -87,7 +87,7 @@ func runNodeRun(ctx context.Context, app *cli.App, opts *nodeRunOptions) (err er
 	if err := opts.limits.check(); err != nil {
 		return err
 	}
-	behaviour, err := node.BehaviourLike(opts.like)
+	rules, err := behaviour.Like(opts.like)
 	if err != nil {
 		return cli.UsageError(fmt.Errorf("--like: %w", err))
 	}
@@ -105,8 +105,8 @@ func runNodeRun(ctx context.Context, app *cli.App, opts *nodeRunOptions) (err er
 	}
 	running, err := devnet.Join(ctx, devnet.JoinOptions{
 		Seed: seed, DataDir: opts.data, Listener: listener, PublicIP: opts.publicIP,
-		Generation: storage.Generation(opts.generation), Behaviour: &behaviour, Difficulty: uint64(opts.difficulty), AllowUnsigned: opts.allowUnsigned,
-		RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Logger: app.Log,
+		Generation: storage.Generation(opts.generation), Behaviour: &rules, Difficulty: uint64(opts.difficulty),
+		AllowUnsigned: opts.allowUnsigned, RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Logger: app.Log,
 	})
 	if err != nil {
 		return err

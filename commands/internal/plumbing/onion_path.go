@@ -46,5 +46,8 @@ func runOnionPath(ctx context.Context, app *cli.App, opts *onionPathOptions) err
 	if err != nil {
 		return err
 	}
-	return app.Print(record.Path{Type: record.TypePath, Guard: hops[0].Ed25519.String(), Hops: render.Nodes(hops)})
+	return app.Print(record.Path{
+		Type: record.TypePath, Guard: hops[0].Ed25519.String(), Hops: render.Nodes(hops),
+		NodeList: render.ListMark(client),
+	})
 }

@@ -12,11 +12,12 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
 	"sessiontool/lib/route"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage/rpc28"
 )
 
 // changeFunc changes stored messages, named by their hashes.
-type changeFunc func(ctx context.Context, router *route.Router, hashes []string) (route.Change, error)
+type changeFunc func(ctx context.Context, router *route.Router, hashes []string) (mailbox.Change, error)
 
 // changeMessages changes the messages that args or, if there are none, the items of stdin name.
 func changeMessages(ctx context.Context, app *cli.App, args []string, change changeFunc) error {
@@ -28,7 +29,7 @@ func changeMessages(ctx context.Context, app *cli.App, args []string, change cha
 	if err != nil {
 		return err
 	}
-	for some := range slices.Chunk(hashes, route.MaxChange) {
+	for some := range slices.Chunk(hashes, mailbox.MaxChange) {
 		out, err := change(ctx, router, some)
 		if err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 	"sessiontool/commands/internal/render"
 	"sessiontool/keystore"
 	"sessiontool/lib/record"
-	"sessiontool/lib/route"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/sessionid"
 )
 
@@ -57,9 +57,9 @@ func runSwarmCheck(ctx context.Context, app *cli.App, opts *swarmCheckOptions) e
 		if err != nil {
 			return err
 		}
-		return checkSwarm(ctx, app, route.NewChecker(a, client), a.ID())
+		return checkSwarm(ctx, app, mailbox.NewChecker(a, client), a.ID())
 	}
-	var checker *route.Checker
+	var checker *mailbox.Checker
 	return app.EachName(opts.ids, func(name string) error {
 		id, err := sessionid.Parse(name)
 		if err != nil {
@@ -75,7 +75,7 @@ func runSwarmCheck(ctx context.Context, app *cli.App, opts *swarmCheckOptions) e
 }
 
 // openChecker opens the network and, if there is one, the account.
-func openChecker(ctx context.Context, app *cli.App) (*route.Checker, error) {
+func openChecker(ctx context.Context, app *cli.App) (*mailbox.Checker, error) {
 	client, err := app.OpenNetwork()
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func openChecker(ctx context.Context, app *cli.App) (*route.Checker, error) {
 	if err != nil && !isNoAccount(err) {
 		return nil, err
 	}
-	return route.NewChecker(a, client), nil
+	return mailbox.NewChecker(a, client), nil
 }
 
 // isNoAccount reports whether the flags name no account, which only the owner's view of a swarm needs.
@@ -93,7 +93,7 @@ func isNoAccount(err error) bool {
 		errors.Is(err, keystore.ErrSeveralAccounts)
 }
 
-func checkSwarm(ctx context.Context, app *cli.App, checker *route.Checker, id sessionid.ID) error {
+func checkSwarm(ctx context.Context, app *cli.App, checker *mailbox.Checker, id sessionid.ID) error {
 	out, err := checker.Check(ctx, id)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
+	"sessiontool/lib/route/mailbox"
 )
 
 type swarmDeleteOptions struct {
@@ -41,7 +42,7 @@ func newSwarmDeleteCommand(app *cli.App) *cobra.Command {
 }
 
 func runSwarmDelete(ctx context.Context, app *cli.App, opts *swarmDeleteOptions) error {
-	remove := func(ctx context.Context, router *route.Router, hashes []string) (route.Change, error) {
+	remove := func(ctx context.Context, router *route.Router, hashes []string) (mailbox.Change, error) {
 		return router.Delete(ctx, hashes)
 	}
 	return changeMessages(ctx, app, opts.hashes, remove)

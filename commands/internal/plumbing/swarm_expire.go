@@ -10,6 +10,7 @@ import (
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage/rpc28"
 )
 
@@ -51,7 +52,7 @@ func runSwarmExpire(ctx context.Context, app *cli.App, opts *swarmExpireOptions)
 	if opts.ttl <= 0 || opts.ttl > rpc28.MaxPrivateTTL {
 		return cli.UsageError(fmt.Errorf("--ttl %v is not within 1ms and %v", opts.ttl, rpc28.MaxPrivateTTL))
 	}
-	expire := func(ctx context.Context, router *route.Router, hashes []string) (route.Change, error) {
+	expire := func(ctx context.Context, router *route.Router, hashes []string) (mailbox.Change, error) {
 		return router.Expire(ctx, hashes, opts.ttl)
 	}
 	return changeMessages(ctx, app, opts.hashes, expire)

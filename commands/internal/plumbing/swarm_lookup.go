@@ -55,7 +55,7 @@ func runSwarmLookup(ctx context.Context, app *cli.App, opts *swarmLookupOptions)
 			return err
 		}
 		out := record.Swarm{Type: record.TypeSwarm, SessionID: id.String(), Nodes: render.Nodes(members)}
-		out.SwarmID = out.Nodes[0].SwarmID
+		out.SwarmID, out.NodeList = out.Nodes[0].SwarmID, render.ListMark(client)
 		return app.Print(out)
 	})
 }

@@ -2,12 +2,14 @@ package plumbing
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
 	"sessiontool/lib/record"
+	"sessiontool/lib/storage/storagehttp"
 )
 
 func newSwarmNodesCommand(app *cli.App) *cobra.Command {
@@ -26,7 +28,8 @@ func runSwarmNodes(ctx context.Context, app *cli.App) error {
 	if err != nil {
 		return err
 	}
-	if err := client.Refresh(ctx); err != nil {
+	err = client.Refresh(ctx)
+	if err != nil && (ctx.Err() != nil || errors.Is(err, storagehttp.ErrProxy) || client.List().Nodes == 0) {
 		return err
 	}
 	nodes, err := client.Nodes(ctx)
@@ -35,7 +38,7 @@ func runSwarmNodes(ctx context.Context, app *cli.App) error {
 	}
 	for _, node := range nodes {
 		out := render.Node(node)
-		out.Type = record.TypeNode
+		out.Type, out.NodeList = record.TypeNode, render.ListMark(client)
 		if err := app.Print(out); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 )
 
@@ -36,8 +37,8 @@ func runSwarmRetrieve(ctx context.Context, app *cli.App) error {
 		return err
 	}
 	seen := make(map[[sha256.Size]byte]bool)
-	options := route.RetrieveOptions{Truncated: render.PrintTruncated(app, a)}
-	return router.Retrieve(ctx, options, func(page route.Page) (fresh int, err error) {
+	options := mailbox.RetrieveOptions{Truncated: render.PrintTruncated(app, a)}
+	return router.Retrieve(ctx, options, func(page mailbox.Page) (fresh int, err error) {
 		for _, stored := range page.Messages {
 			name := sha256.Sum256([]byte(stored.Hash))
 			if seen[name] {

@@ -14,7 +14,7 @@ import (
 	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/message"
 	"sessiontool/lib/network"
-	"sessiontool/lib/route"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x25519"
 )
@@ -162,8 +162,8 @@ func TestRecordsCarryEveryField(t *testing.T) {
 		}
 	})
 	t.Run(conversion("receipt", func(r account.Receipt) any { return Receipt(r) }, nil, nil))
-	t.Run(conversion("node", func(n network.Node) any { return Node(n) }, nil, []string{"Type", "MetricsURL"}))
-	t.Run(conversion("change", func(c route.Change) any { return Change(none, c) }, nil, []string{"Account"}))
+	t.Run(conversion("node", func(n network.Node) any { return Node(n) }, nil, []string{"Type", "MetricsURL", "NodeList"}))
+	t.Run(conversion("change", func(c mailbox.Change) any { return Change(none, c) }, nil, []string{"Account"}))
 	t.Run(conversion("contact", func(c account.Contact) any { return Contact(none, c) }, nil,
 		[]string{"Account", "SafetyNumber", "Online"})) // Online: the sample of the status is old
 	t.Run(conversion("friend request", func(r account.FriendRequest) any { return FriendRequest(none, r) }, nil,
@@ -173,7 +173,7 @@ func TestRecordsCarryEveryField(t *testing.T) {
 	t.Run(conversion("dropped requests", func(r strangers.Report) any { return droppedRecord(none, r, sampleTime) },
 		[]string{"Unopenable.Code", "Unopenable.Messages", "Examples.Code", "Examples.Hash", "Examples.From",
 			"Examples.Claimed"}, []string{"Account"}))
-	t.Run(conversion("swarm check", func(c route.SwarmCheck) any { return SwarmCheck(c) },
+	t.Run(conversion("swarm check", func(c mailbox.SwarmCheck) any { return SwarmCheck(c) },
 		[]string{"Members.Node.X25519", "Members.Node.IP", "Members.Node.Port", "Members.Node.SwarmID"}, nil))
 }
 

@@ -16,7 +16,7 @@ import (
 	"sessiontool/lib/message"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
-	"sessiontool/lib/route"
+	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/swarm"
 )
 
@@ -128,10 +128,12 @@ var warnings = map[outbox.Warning]record.Warning{
 	outbox.WarnClock:      record.WarnClock,
 	outbox.WarnUnanswered: record.WarnUnanswered,
 	outbox.WarnOldRequest: record.WarnOldRequest,
+	outbox.WarnOldList:    record.WarnOldList,
+	outbox.WarnImported:   record.WarnImported,
 }
 
 // Change returns the record of what was done with stored messages of an account.
-func Change(a *account.Account, c route.Change) record.Change {
+func Change(a *account.Account, c mailbox.Change) record.Change {
 	out := record.Change{
 		Type: record.TypeChange, OK: c.OK, Account: a.Name(), Action: c.Action, Requested: c.Requested,
 		Changed: append([]string{}, c.Changed...), ExpirationMS: c.ExpirationMS,
@@ -145,7 +147,7 @@ func Change(a *account.Account, c route.Change) record.Change {
 }
 
 // SwarmCheck returns the record of a swarm that was checked.
-func SwarmCheck(c route.SwarmCheck) record.SwarmCheck {
+func SwarmCheck(c mailbox.SwarmCheck) record.SwarmCheck {
 	out := record.SwarmCheck{
 		Type: record.TypeSwarmCheck, SessionID: c.SessionID.String(), SwarmID: c.SwarmID.String(), Agree: c.Agree,
 		Members: make([]record.MemberCheck, len(c.Members)),
@@ -351,8 +353,8 @@ func typeOf(e inbox.Event) string {
 }
 
 // PrintTruncated returns a function that prints the record of a member whose list was not read to its end.
-func PrintTruncated(app *cli.App, a *account.Account) func(route.Truncated) error {
-	return func(t route.Truncated) error {
+func PrintTruncated(app *cli.App, a *account.Account) func(mailbox.Truncated) error {
+	return func(t mailbox.Truncated) error {
 		return app.PrintPartial(record.Truncated{
 			Type: record.TypeTruncated, Account: a.Name(), PubkeyEd25519: t.Node.Ed25519.String(), Messages: t.Messages,
 		})
@@ -467,4 +469,15 @@ func Nodes(nodes []network.Node) []record.Node {
 		out[i] = Node(n)
 	}
 	return out
+}
+
+// ListMark returns the field node_list of a record about nodes: empty if the seeds have listed them lately.
+func ListMark(client *network.Client) string {
+	switch list := client.List(); {
+	case list.Source == network.ListImport:
+		return record.ListImport
+	case list.Old:
+		return record.ListOld
+	}
+	return ""
 }

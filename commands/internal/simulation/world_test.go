@@ -23,6 +23,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/node"
+	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/presence"
@@ -272,7 +273,7 @@ var template = sync.OnceValues(func() (files map[string][]byte, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	random := &random{source: rand.NewChaCha8([32]byte{})}
-	if _, err := ring.LoadCertificate(dir, node.Own.TLS.Certificate, random, began); err != nil {
+	if _, err := ring.LoadCertificate(dir, behaviour.Own.TLS.Certificate, random, began); err != nil {
 		return nil, err
 	}
 	messages, err := store.Open(dir, store.DefaultMaxBytes)

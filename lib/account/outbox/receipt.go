@@ -60,6 +60,8 @@ const (
 	WarnClock      Warning = "clock_corrected" // this machine's clock is wrong; the message has the network's time
 	WarnUnanswered Warning = "unanswered"      // 1 500 messages or more have no answer
 	WarnOldRequest Warning = "old_request"     // the accepted request was too old, so the answer is a request
+	WarnOldList    Warning = "old_node_list"   // no seed answers; the list of service nodes is an old one
+	WarnImported   Warning = "imported_list"   // the list of service nodes was imported and is signed by nobody
 )
 
 // NodeResult is the answer of one node to a store, or the report of another node about it. OK means that the node has

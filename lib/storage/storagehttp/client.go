@@ -24,8 +24,12 @@ var ErrUnreachable = errors.New("no answer")
 // ErrTooLarge reports an answer of more than [storage.MaxBodyBytes].
 var ErrTooLarge = errors.New("answer is too large")
 
-// ErrPin reports a seed whose certificate is not the pinned one.
-var ErrPin = errors.New("the seed's certificate is not the pinned one")
+// ErrPin reports a seed whose certificate is not the pinned one. It wraps [ErrCertificate].
+var ErrPin = fmt.Errorf("%w: it is not the pinned one", ErrCertificate)
+
+// ErrCertificate reports a seed without a pin whose certificate no authority confirms: it is expired, self-signed or
+// that of another host. The dates of a pinned certificate do not count.
+var ErrCertificate = errors.New("the seed's certificate is refused")
 
 // Bounds of the client. The caller's context bounds the time of a whole exchange.
 const (
@@ -196,17 +200,23 @@ func do(ctx context.Context, client *http.Client, method, url string, body []byt
 	return answer, nil
 }
 
-// unreachable returns the cause of ctx if ctx has ended, and otherwise ErrUnreachable, ErrProxy or ErrPin. It keeps only
-// the text of the cause: a slow connect must not match context.DeadlineExceeded.
+// unreachable returns the cause of ctx if ctx has ended, and otherwise ErrUnreachable, ErrProxy, ErrNoIPv4,
+// ErrCertificate or ErrPin. It keeps only the text of the cause: a slow connect must not match
+// context.DeadlineExceeded.
 func unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, ErrPin) {
+	wrong := (*tls.CertificateVerificationError)(nil)
+	switch {
+	case errors.Is(err, ErrPin):
 		return ErrPin
-	}
-	if proxyFault(err) {
+	case proxyFault(err):
 		return fmt.Errorf("%w: %v", ErrProxy, err)
+	case errors.As(err, &wrong):
+		return fmt.Errorf("%w: %v", ErrCertificate, wrong.Err)
+	case lacksIPv4(err):
+		return fmt.Errorf("%w: %v", ErrNoIPv4, err)
 	}
 	return fmt.Errorf("%w: %v", ErrUnreachable, err)
 }

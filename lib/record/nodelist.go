@@ -1,0 +1,27 @@
+package record
+
+// Marks of a list of service nodes that the seeds have not given lately.
+const (
+	ListOld    = "old"
+	ListImport = "import"
+)
+
+// NodeList describes the list of service nodes that a client keeps of a network. Source is seeds, import or none. An
+// import is signed by nobody, and VouchedBy says so: it is nobody then, and seeds for a list on which the seeds agreed.
+type NodeList struct {
+	Type          string   `json:"type"`
+	Network       string   `json:"network"`
+	Source        string   `json:"source"`
+	VouchedBy     string   `json:"vouched_by"`
+	Nodes         int      `json:"nodes"`
+	At            string   `json:"at,omitempty"`
+	AgeMS         int64    `json:"age_ms,omitempty"`
+	Old           bool     `json:"old"`
+	SeedsFailedAt string   `json:"seeds_failed_at,omitempty"`
+	Seeds         []string `json:"seeds"`
+	Pinned        []string `json:"pinned"`
+	Generation    string   `json:"generation,omitempty"`
+	ClockOffsetMS int64    `json:"clock_offset_ms"`
+	Proxy         string   `json:"proxy,omitempty"`
+	File          string   `json:"file,omitempty"`
+}

@@ -1,0 +1,68 @@
+package record
+
+// Change is the result of a request about stored messages of the account. Action is delete or expire. Requested and
+// Changed are hashes; Changed has those that at least one member of the swarm has changed. OK means that at least one
+// member has executed the request.
+type Change struct {
+	Type         string         `json:"type"`
+	OK           bool           `json:"ok"`
+	Account      string         `json:"account"`
+	Action       string         `json:"action"`
+	Requested    []string       `json:"requested"`
+	Changed      []string       `json:"changed"`
+	ExpirationMS int64          `json:"expiration_ms,omitempty"`
+	Nodes        []ChangeResult `json:"nodes"`
+}
+
+// ChangeResult is the signed result of one member.
+type ChangeResult struct {
+	PubkeyEd25519 string   `json:"pubkey_ed25519"`
+	OK            bool     `json:"ok"`
+	Error         string   `json:"error"`
+	Changed       []string `json:"changed"`
+}
+
+// Swarm lists the nodes that keep a Session ID's messages.
+//
+// NodeList is set if the nodes are not those that the seeds have listed lately: old, or import.
+type Swarm struct {
+	Type      string `json:"type"`
+	SessionID string `json:"session_id"`
+	SwarmID   string `json:"swarm_id"`
+	Nodes     []Node `json:"nodes"`
+	NodeList  string `json:"node_list,omitempty"`
+}
+
+// SwarmCheck is the state of the members of a Session ID's swarm. Agree means that every member answered all requests
+// and, for the account's own ID, that none lacks a message that another one has.
+type SwarmCheck struct {
+	Type      string        `json:"type"`
+	SessionID string        `json:"session_id"`
+	SwarmID   string        `json:"swarm_id"`
+	Agree     bool          `json:"agree"`
+	Members   []MemberCheck `json:"members"`
+}
+
+// MemberCheck is one member of a swarm. LatencyMS is the time of a whole HTTPS request with a new connection. Messages
+// counts the member's messages. Missing has the hashes of messages that only other members have. Both are known only
+// for the account's own ID: Messages is null otherwise, and for a member that did not answer.
+type MemberCheck struct {
+	PubkeyEd25519 string   `json:"pubkey_ed25519"`
+	Address       string   `json:"address"`
+	Reachable     bool     `json:"reachable"`
+	LatencyMS     float64  `json:"latency_ms"`
+	Version       string   `json:"version"`
+	Messages      *int     `json:"messages"`
+	Missing       []string `json:"missing"`
+	Error         string   `json:"error"`
+}
+
+// SwarmMap describes a picture of the swarms that was written to a file.
+type SwarmMap struct {
+	Type       string   `json:"type"`
+	File       string   `json:"file"`
+	Format     string   `json:"format"`
+	Swarms     int      `json:"swarms"`
+	Nodes      int      `json:"nodes"`
+	SessionIDs []string `json:"session_ids"`
+}

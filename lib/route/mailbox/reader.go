@@ -1,0 +1,88 @@
+package mailbox
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+
+	"sessiontool/lib/account"
+	"sessiontool/lib/network"
+	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
+)
+
+// namespace is that of one-to-one messages in storage RPC 2.8.
+const namespace = rpc28.NamespaceMessages
+
+// reader makes the requests for an account's messages, and reads the answers.
+type reader struct {
+	network    *network.Client
+	owner      *account.Account
+	generation storage.Generation
+}
+
+// request returns the signed request for messages after the hash last.
+func (r reader) request(last string) ([]byte, error) {
+	now := r.network.Now().UnixMilli()
+	if r.generation == storage.Generation28 {
+		return retrieve28(r.owner, last, now)
+	}
+	return retrieve20(r.owner, last, now)
+}
+
+// parse reads a page. Nodes of 2.0 do not say whether there are more: they give as many as a page has.
+func (r reader) parse(answer network.Answer) (stored []storage.Stored, more bool, err error) {
+	switch {
+	case answer.Status != storage.StatusOK:
+		return nil, false, fmt.Errorf("status %d: %.200q", answer.Status, answer.Body)
+	case r.generation == storage.Generation28:
+		page, err := rpc28.ParsePage(answer.Body)
+		return page.Messages, page.More, err
+	}
+	stored, err = storage.ParseMessages(answer.Body)
+	return stored, len(stored) >= rpc20.MaxRetrieved, err
+}
+
+// retrieve20 returns the request for messages after last. The signature is our extension: servers of 2.0 ask for none.
+func retrieve20(owner *account.Account, last string, now int64) ([]byte, error) {
+	auth := Authorize(owner, signtext.Retrieve(namespace, now))
+	return storage.NewRequest(storage.MethodRetrieve, rpc20.RetrieveParams{
+		PubKey: owner.ID().String(), LastHash: last, Timestamp: strconv.FormatInt(now, 10),
+		PubkeyEd25519: auth.PubkeyEd25519, Signature: auth.Signature,
+	})
+}
+
+// retrieve28 returns the signed request for messages after last (storage-2.8.md section 5).
+func retrieve28(owner *account.Account, last string, now int64) ([]byte, error) {
+	if len(last) != rpc28.HashTextLength {
+		last = "" // else a node that gave a hash of another length would refuse every request
+	}
+	return storage.NewRequest(storage.MethodRetrieve, rpc28.RetrieveParams{
+		Pubkey: owner.ID().String(), Namespace: namespace, LastHash: last, Timestamp: now,
+		MaxSize: pageSize, Auth: Authorize(owner, signtext.Retrieve(namespace, now)),
+	})
+}
+
+// pageSize asks for pages of a third of [rpc28.MaxPageBytes]: 2.6 MB, which hold a thousand texts, are read by three
+// members at a time.
+const pageSize = -3
+
+// CursorName is the key of an account's cursor for a node's list. The storage RPCs name messages differently, and with
+// storage RPC 2.8 each namespace has its own list.
+func CursorName(generation storage.Generation, node network.Node) string {
+	if generation == storage.Generation28 {
+		return node.Ed25519.String() + "/" + strconv.Itoa(int(namespace))
+	}
+	return node.Ed25519.String()
+}
+
+// Authorize signs a request as its account's own.
+func Authorize(owner *account.Account, text []byte) rpc28.Auth {
+	public, signature := owner.Ed25519Public(), owner.Sign(text)
+	return rpc28.Auth{
+		PubkeyEd25519: hex.EncodeToString(public[:]), Signature: base64.StdEncoding.EncodeToString(signature[:]),
+	}
+}

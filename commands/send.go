@@ -111,9 +111,9 @@ func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
 	if err != nil {
 		return err
 	}
-	send := func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
+	send := func(a *account.Account, draft account.Draft) *account.Sealing {
 		draft.OnlySync = opts.route == record.RouteSync
-		return a.Send(ctx, draft)
+		return a.BeginSend(draft)
 	}
 	return drafts.Send(ctx, app, &opts.Flags, options, send)
 }

@@ -16,7 +16,12 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// RequestFriend seals a friend request and puts it into the outbox. The text may be empty, except with session-v1,
+// RequestFriend is [Account.BeginRequest] and [Sealing.Wait].
+func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (out Outgoing, err error) {
+	return a.BeginRequest(draft, again).Wait(ctx)
+}
+
+// BeginRequest seals a friend request and puts it into the outbox, as [Account.BeginSend] does with a text. The text may be empty, except with session-v1,
 // whose request is its text ([ErrNoText]). Without again, it returns [ErrRequestPending] while an earlier request waits
 // for an answer, [ErrAlreadyFriends] for a friend, and [ErrAskedAlready] if a request of the contact waits to be
 // accepted.
@@ -24,43 +29,51 @@ import (
 // With again, the request is sent in all three cases. That reaches a friend that has lost its state, and makes friends
 // after both sides have asked. A waiting request that is older than this keystore does not count either (see
 // answersAnew).
-func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (out Outgoing, err error) {
+func (a *Account) BeginRequest(draft Draft, again bool) *Sealing {
 	if draft.To == a.ID() {
-		return Outgoing{}, ErrSelf
+		return &Sealing{err: ErrSelf}
 	}
+	var err error
 	if draft.Text != "" {
 		err = checkDraft(&draft)
 	} else {
 		err = checkTTL(&draft)
 	}
 	if err != nil {
-		return Outgoing{}, err
+		return &Sealing{err: err}
 	}
-	digest := draft.digest(KindFriendRequest)
-	err = a.update(ctx, func(tx *keystore.Tx) error {
-		var found bool
-		if out, found, err = a.outbox.Resume(tx, digest); err != nil || found {
-			return err
-		}
-		contact, err := a.contactFor(tx, draft.To)
-		if err != nil {
-			return err
-		}
-		switch state := contact.state(a.env.Now()); {
-		case state == StateReceived && !again && !a.outdated(*contact.Incoming):
-			return ErrAskedAlready
-		case state == StateFriends && !again:
-			return ErrAlreadyFriends
-		case state == StateSent && !again:
-			return fmt.Errorf("%w: it was sent at %s", ErrRequestPending, contact.Outgoing.At.Format(time.RFC3339))
-		}
-		if out, err = a.askFriend(tx, draft, contact); err != nil {
-			return err
-		}
-		out.Digest, out.Fresh = digest, draft.TimestampMS == 0
-		return a.outbox.Add(tx, &out, a.env.Owner)
+	s := &Sealing{}
+	s.pending = a.group.Begin(func(tx *keystore.Tx) (err error) {
+		s.out, err = a.requestIn(tx, draft, again)
+		return err
 	})
-	return out, err
+	return s
+}
+
+// requestIn is the transaction of BeginRequest.
+func (a *Account) requestIn(tx *keystore.Tx, draft Draft, again bool) (out Outgoing, err error) {
+	digest := draft.digest(KindFriendRequest)
+	out, found, err := a.outbox.Resume(tx, digest)
+	if err != nil || found {
+		return out, err
+	}
+	contact, err := a.contactFor(tx, draft.To)
+	if err != nil {
+		return out, err
+	}
+	switch state := contact.state(a.env.Now()); {
+	case state == StateReceived && !again && !a.outdated(*contact.Incoming):
+		return out, ErrAskedAlready
+	case state == StateFriends && !again:
+		return out, ErrAlreadyFriends
+	case state == StateSent && !again:
+		return out, fmt.Errorf("%w: it was sent at %s", ErrRequestPending, contact.Outgoing.At.Format(time.RFC3339))
+	}
+	if out, err = a.askFriend(tx, draft, contact); err != nil {
+		return out, err
+	}
+	out.Digest, out.Fresh = digest, draft.TimestampMS == 0
+	return out, a.outbox.Add(tx, &out, a.env.Owner)
 }
 
 // askFriend seals a friend request in the contact's protocol.

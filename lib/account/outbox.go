@@ -94,12 +94,12 @@ func (a *Account) SaveSolution(ctx context.Context, out Outgoing) error {
 // SaveReceipt records that a node has the message. The entry stays until Finish: if this process dies before it has
 // reported the receipt, a rerun gets it.
 func (a *Account) SaveReceipt(ctx context.Context, seq uint64, receipt Receipt) error {
-	return a.update(ctx, func(tx *keystore.Tx) error { return a.outbox.SaveReceipt(tx, seq, receipt) })
+	return a.group.Update(ctx, func(tx *keystore.Tx) error { return a.outbox.SaveReceipt(tx, seq, receipt) })
 }
 
 // Release makes an entry claimable again, unless another process has taken it over.
 func (a *Account) Release(ctx context.Context, seq uint64) error {
-	return a.update(ctx, func(tx *keystore.Tx) error { return a.outbox.Release(tx, seq) })
+	return a.group.Update(ctx, func(tx *keystore.Tx) error { return a.outbox.Release(tx, seq) })
 }
 
 // Finish records that the receipt was reported. The entry stays until this process has ended cleanly: if it is killed
@@ -114,9 +114,9 @@ func (a *Account) Finish(ctx context.Context, seq uint64) error {
 
 // Discard deletes an entry that can never be sent.
 func (a *Account) Discard(ctx context.Context, out Outgoing) error {
-	return a.update(ctx, func(tx *keystore.Tx) error { return outbox.Remove(tx, out) })
+	return a.group.Update(ctx, func(tx *keystore.Tx) error { return outbox.Remove(tx, out) })
 }
 
 func (a *Account) changeOutgoing(ctx context.Context, seq uint64, change func(*Outgoing)) error {
-	return a.update(ctx, func(tx *keystore.Tx) error { return outbox.Change(tx, seq, change) })
+	return a.group.Update(ctx, func(tx *keystore.Tx) error { return outbox.Change(tx, seq, change) })
 }

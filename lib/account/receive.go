@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/groupcommit"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/peerkeys"
 	"sessiontool/lib/account/prekeystore"
@@ -81,14 +82,33 @@ func (a *Account) ReceiveAside(ctx context.Context, batch []Incoming, cursors []
 	return a.receiveBatch(ctx, batch, cursors, aside)
 }
 
-// ReceiveAsked is [Account.Receive] for one message whose result the caller prints, whatever it is: a message that was
-// refused before is tried again, and one that cannot be opened is not counted.
-func (a *Account) ReceiveAsked(ctx context.Context, in Incoming) (Opened, error) {
-	opened, err := a.receiveBatch(ctx, []Incoming{in}, nil, asked)
-	if err != nil {
+// ReceiveAsked is [Account.BeginAsked] and [Opening.Wait].
+func (a *Account) ReceiveAsked(ctx context.Context, in Incoming) (Opened, error) { return a.BeginAsked(in).Wait(ctx) }
+
+// Opening is a message that is opened: see [Account.BeginAsked].
+type Opening struct {
+	opened  []Opened
+	pending *groupcommit.Pending
+}
+
+// BeginAsked is [Account.Receive] for one message whose result the caller prints, whatever it is: a message that was
+// refused before is tried again, and one that cannot be opened is not counted. Messages are opened in the order of the
+// calls, and those that wait at the same time are committed together. The caller must call [Opening.Wait].
+func (a *Account) BeginAsked(in Incoming) *Opening {
+	o := &Opening{}
+	o.pending = a.group.Begin(func(tx *keystore.Tx) (err error) {
+		o.opened, err = a.receiveIn(tx, []Incoming{in}, nil, asked)
+		return err
+	})
+	return o
+}
+
+// Wait returns the result once it is committed.
+func (o *Opening) Wait(ctx context.Context) (Opened, error) {
+	if err := o.pending.Wait(ctx); err != nil {
 		return Opened{}, err
 	}
-	return opened[0], nil
+	return o.opened[0], nil
 }
 
 // way is what becomes of the results of a receiveBatch.
@@ -100,40 +120,44 @@ const (
 	asked              // this process prints something for each message
 )
 
-func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursors []Cursor, how way) ([]Opened, error) {
-	var opened []Opened
-	err := a.update(ctx, func(tx *keystore.Tx) error {
-		if err := a.forgetSeen(tx); err != nil {
-			return err
-		}
-		opened = nil
-		book := a.book(tx)
-		a.efforts = newEfforts()
-		for _, in := range batch {
-			one, err := a.receive(tx, book, in, how)
-			if err != nil {
-				return err
-			}
-			opened = append(opened, one)
-		}
-		if err := book.MakeRoom(strangerContacts{a, tx, book}); err != nil {
-			return err
-		}
-		if err := book.Save(); err != nil {
-			return err
-		}
-		if err := readAgain(tx, opened); err != nil {
-			return err
-		}
-		for _, cursor := range cursors {
-			if err := inbox.SetCursor(tx, cursor.Node, cursor.Hash); err != nil {
-				return err
-			}
-		}
-		return nil
+func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursors []Cursor, how way) (opened []Opened,
+	err error) {
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		opened, err = a.receiveIn(tx, batch, cursors, how)
+		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	return opened, nil
+}
+
+func (a *Account) receiveIn(tx *keystore.Tx, batch []Incoming, cursors []Cursor, how way) (opened []Opened, err error) {
+	if err := a.forgetSeen(tx); err != nil {
+		return nil, err
+	}
+	book := a.book(tx)
+	a.efforts = newEfforts()
+	for _, in := range batch {
+		one, err := a.receive(tx, book, in, how)
+		if err != nil {
+			return nil, err
+		}
+		opened = append(opened, one)
+	}
+	if err := book.MakeRoom(strangerContacts{a, tx, book}); err != nil {
+		return nil, err
+	}
+	if err := book.Save(); err != nil {
+		return nil, err
+	}
+	if err := readAgain(tx, opened); err != nil {
+		return nil, err
+	}
+	for _, cursor := range cursors {
+		if err := inbox.SetCursor(tx, cursor.Node, cursor.Hash); err != nil {
+			return nil, err
+		}
 	}
 	return opened, nil
 }

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/groupcommit"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
@@ -16,43 +17,74 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// Send seals a draft and puts it into the outbox, in one transaction with the ratchet step. If a killed run of the same
-// draft left its message there, Send takes that over. With session-v1 the recipient need not be a friend or known.
-// Errors: [ErrUnknownContact], [ErrNotFriends], [ErrSelf], [ErrNoText], [ErrTTL], [ErrOnlyAsync], and those of
-// [message.CheckText].
-func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err error) {
-	if err := checkDraft(&draft); err != nil {
-		return Outgoing{}, err
+// Sealing is a draft that is sealed into the outbox: see [Account.BeginSend].
+type Sealing struct {
+	out     Outgoing
+	pending *groupcommit.Pending // nil if err is known
+	err     error
+}
+
+// Wait returns the message once it is committed.
+func (s *Sealing) Wait(ctx context.Context) (Outgoing, error) {
+	if s.pending != nil {
+		s.err, s.pending = s.pending.Wait(ctx), nil
 	}
-	err = a.update(ctx, func(tx *keystore.Tx) error {
-		if err := a.outbox.Tidy(tx); err != nil {
-			return err
-		}
-		earlier, found, err := a.resumeText(tx, draft)
-		if err != nil {
-			return err
-		}
-		if found {
-			out = earlier
-			out.Ref = draft.Ref
-			if out.Receipt != nil {
-				return nil
-			}
-			out.OnlySync, out.Behind = draft.OnlySync, a.outbox.Behind(draft.To)
-			return outbox.Save(tx, out)
-		}
-		if out, err = a.sealDraft(tx, draft); err != nil {
-			return err
-		}
-		out.Digest, out.DraftID, out.Content = earlier.Digest, draft.ID, earlier.Content
-		out.OnlySync, out.Behind = draft.OnlySync, a.outbox.Behind(draft.To)
-		out.Fresh = draft.TimestampMS == 0
-		if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
-			return err
-		}
-		return a.askForAnswer(tx, out)
+	if s.err != nil {
+		return Outgoing{}, s.err
+	}
+	return s.out, nil
+}
+
+// Send is [Account.BeginSend] and [Sealing.Wait].
+func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err error) {
+	return a.BeginSend(draft).Wait(ctx)
+}
+
+// BeginSend seals a draft and puts it into the outbox, in one transaction with the ratchet step. If a killed run of the
+// same draft left its message there, BeginSend takes that over. With session-v1 the recipient need not be a friend or
+// known. Drafts are sealed in the order of the calls, and those that wait at the same time are committed together. The
+// caller must call [Sealing.Wait]. Errors: [ErrUnknownContact], [ErrNotFriends], [ErrSelf], [ErrNoText], [ErrTTL],
+// [ErrOnlyAsync], and those of [message.CheckText].
+func (a *Account) BeginSend(draft Draft) *Sealing {
+	if err := checkDraft(&draft); err != nil {
+		return &Sealing{err: err}
+	}
+	s := &Sealing{}
+	s.pending = a.group.Begin(func(tx *keystore.Tx) (err error) {
+		s.out, err = a.sendIn(tx, draft)
+		return err
 	})
-	return out, err
+	return s
+}
+
+// sendIn is the transaction of BeginSend.
+func (a *Account) sendIn(tx *keystore.Tx, draft Draft) (out Outgoing, err error) {
+	if err := a.outbox.Tidy(tx); err != nil {
+		return out, err
+	}
+	earlier, found, err := a.resumeText(tx, draft)
+	if err != nil {
+		return out, err
+	}
+	if found {
+		out = earlier
+		out.Ref = draft.Ref
+		if out.Receipt != nil {
+			return out, nil
+		}
+		out.OnlySync, out.Behind = draft.OnlySync, a.outbox.Behind(draft.To)
+		return out, outbox.Save(tx, out)
+	}
+	if out, err = a.sealDraft(tx, draft); err != nil {
+		return out, err
+	}
+	out.Digest, out.DraftID, out.Content = earlier.Digest, draft.ID, earlier.Content
+	out.OnlySync, out.Behind = draft.OnlySync, a.outbox.Behind(draft.To)
+	out.Fresh = draft.TimestampMS == 0
+	if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
+		return out, err
+	}
+	return out, a.askForAnswer(tx, out)
 }
 
 // resumeText returns the message of an earlier run of a draft. If there is none, the entry has only the digests by which

@@ -2,6 +2,10 @@ package cli
 
 import (
 	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
 
 	"sessiontool/lib/record"
 )
@@ -10,16 +14,17 @@ import (
 // with what is to be done when it is printed.
 type Task func(ctx context.Context) (any, error)
 
-// Printed is a record with what is to be done once it is printed.
+// Printed is a record with what is to be done once it is printed. Print, if set, prints it.
 type Printed struct {
 	Record any
+	Print  func() error
 	Then   func() error
 }
 
 // Part is one of the things that an item asks for, such as a text for one of its recipients. An error record in its
-// place has To.
+// place has To and Ref, where they are set.
 type Part struct {
-	To      string
+	To, Ref string
 	Prepare func() (Task, error)
 }
 
@@ -30,17 +35,37 @@ type outcome struct {
 	where  record.Error
 }
 
-// FilterAhead is [Filter] for work that keeps processors busy: prepare is called for one item after the other, and up
-// to ahead of the tasks that it returns run at one time. Their records are printed in the order of the items, and each
-// as soon as it can be.
-func FilterAhead[T any](ctx context.Context, app *App, ahead int, prepare func(T) (Task, error)) error {
+// Ahead is how many tasks run at one time, and how many are prepared before they run.
+type Ahead struct {
+	Running  int
+	Prepared int
+	// Waiting tasks wait for others, such as nodes far away: one that takes much longer than others lets one more run,
+	// up to Prepared.
+	Waiting bool
+}
+
+// Processors is the Ahead of work that keeps processors busy.
+func Processors(running int) Ahead { return Ahead{Running: running} }
+
+// aheadOf is how many times as many items of a batch are prepared, or wait for their turn to be printed, as run.
+const aheadOf = 8
+
+// Parallel is the Ahead of work that waits for the network, as --parallel says.
+func (app *App) Parallel() Ahead {
+	return Ahead{Running: app.parallel, Prepared: aheadOf * app.parallel, Waiting: true}
+}
+
+// FilterAhead is [Filter] for work that takes its time: prepare is called for one item after the other, and several of
+// the tasks that it returns run at one time. Their records are printed in the order of the items, and each as soon as
+// it can be.
+func FilterAhead[T any](ctx context.Context, app *App, ahead Ahead, prepare func(T) (Task, error)) error {
 	return FilterParts(ctx, app, ahead, func(item T) ([]Part, error) {
 		return []Part{{Prepare: func() (Task, error) { return prepare(item) }}}, nil
 	})
 }
 
 // FilterParts is [FilterAhead] for items that ask for several things: there is one record for each part.
-func FilterParts[T any](ctx context.Context, app *App, ahead int, split func(T) ([]Part, error)) error {
+func FilterParts[T any](ctx context.Context, app *App, ahead Ahead, split func(T) ([]Part, error)) error {
 	return runAhead(ctx, app, ahead, func(handle func(Part, record.Error) error) error {
 		return eachItem(app, func(item T, where record.Error, err error) error {
 			var parts []Part
@@ -57,7 +82,7 @@ func FilterParts[T any](ctx context.Context, app *App, ahead int, split func(T) 
 
 // DoParts is [FilterParts] for parts that do not come from stdin. If there is only one, its error is the error of the
 // command.
-func DoParts(ctx context.Context, app *App, ahead int, parts []Part) error {
+func DoParts(ctx context.Context, app *App, ahead Ahead, parts []Part) error {
 	if len(parts) == 1 {
 		return doOne(ctx, app, parts[0])
 	}
@@ -72,6 +97,9 @@ func eachPart(parts []Part, where record.Error, handle func(Part, record.Error) 
 		if part.To != "" {
 			where.To = part.To
 		}
+		if part.Ref != "" {
+			where.Ref = part.Ref
+		}
 		if err := handle(part, where); err != nil {
 			return err
 		}
@@ -79,13 +107,18 @@ func eachPart(parts []Part, where record.Error, handle func(Part, record.Error) 
 	return nil
 }
 
-// runAhead prepares the parts of source in order, runs up to ahead of their tasks at one time, and prints.
-func runAhead(ctx context.Context, app *App, ahead int, source func(func(Part, record.Error) error) error) error {
+// runAhead prepares the parts of source in order, runs some of their tasks at one time, and prints.
+func runAhead(ctx context.Context, app *App, ahead Ahead,
+	source func(func(Part, record.Error) error) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	begun := make(chan (<-chan outcome), ahead-1) // one more is with printOutcomes
+	room := max(ahead.Prepared, ahead.Running)
+	begun := make(chan (<-chan outcome), room-1) // one more is with printOutcomes
 	printed := make(chan error)
 	go func() { printed <- printOutcomes(app, begun, stop) }()
+	launched := make(chan launch, room) // never full: begun is before
+	var launches sync.WaitGroup
+	launches.Go(func() { newLauncher(app, ahead, room).run(ctx, launched) })
 	err := source(func(part Part, where record.Error) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -101,18 +134,111 @@ func runAhead(ctx context.Context, app *App, ahead int, source func(func(Part, r
 			end <- outcome{err: err, where: where}
 			return nil
 		}
-		go func() {
-			result, err := do(ctx)
-			app.Advance()
-			end <- outcome{result, err, where}
-		}()
+		launched <- launch{do, where, end}
 		return nil
 	})
+	close(launched)
+	launches.Wait()
 	close(begun)
 	if failure := <-printed; failure != nil {
 		return failure
 	}
 	return err
+}
+
+// launch is a prepared task.
+type launch struct {
+	do    Task
+	where record.Error
+	end   chan<- outcome
+}
+
+// launcher runs tasks in their order, as many at one time as it may.
+type launcher struct {
+	app    *App
+	places chan struct{} // a token for each running task
+	late   chan struct{} // a token for each task that has given its place to another
+	waits  bool
+
+	mu   sync.Mutex
+	took []time.Duration // by the last tasks
+}
+
+func newLauncher(app *App, ahead Ahead, room int) *launcher {
+	return &launcher{
+		app: app, waits: ahead.Waiting, places: make(chan struct{}, ahead.Running),
+		late: make(chan struct{}, max(room-ahead.Running, 0)),
+	}
+}
+
+// run launches tasks until there are no more. A task whose context has ended runs too, since its item may need it.
+func (l *launcher) run(ctx context.Context, launched <-chan launch) {
+	for next := range launched {
+		l.places <- struct{}{}
+		go l.do(ctx, next)
+	}
+}
+
+// do runs a task. If it is late, another one takes its place.
+func (l *launcher) do(ctx context.Context, one launch) {
+	started := time.Now()
+	var mu sync.Mutex
+	over, late := false, false
+	timer := time.AfterFunc(l.patience(), func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if over {
+			return
+		}
+		select {
+		case l.late <- struct{}{}:
+			late = true
+			<-l.places
+		default:
+		}
+	})
+	result, err := one.do(ctx)
+	timer.Stop()
+	mu.Lock()
+	if over = true; late {
+		<-l.late
+	} else {
+		<-l.places
+	}
+	mu.Unlock()
+	l.note(time.Since(started))
+	l.app.Advance()
+	one.end <- outcome{result, err, one.where}
+}
+
+const (
+	// unknownPatience is how long a task may take before it counts as late, while no other has ended.
+	unknownPatience = 2 * time.Second
+	// leastPatience is the least such time.
+	leastPatience = 50 * time.Millisecond
+	// tasksNoted is how many tasks decide on it.
+	tasksNoted = 32
+)
+
+// patience is how long a task may take before it counts as late: twice as long as most.
+func (l *launcher) patience() time.Duration {
+	if !l.waits {
+		return math.MaxInt64
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.took) == 0 {
+		return unknownPatience
+	}
+	sorted := slices.Sorted(slices.Values(l.took))
+	return max(2*sorted[len(sorted)/2], leastPatience)
+}
+
+func (l *launcher) note(took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.took = append(l.took, took)
+	l.took = l.took[max(len(l.took)-tasksNoted, 0):]
 }
 
 // printOutcomes prints until one fails in a way that ends the command. Then it calls stop and waits for the others.
@@ -151,7 +277,11 @@ func printThen(app *App, result any) error {
 	if !ok {
 		return app.Print(result)
 	}
-	if err := app.Print(printed.Record); err != nil {
+	print := printed.Print
+	if print == nil {
+		print = func() error { return app.Print(printed.Record) }
+	}
+	if err := print(); err != nil {
 		return err
 	}
 	return printed.Then()

@@ -40,6 +40,7 @@ type App struct {
 	AccountName string // --account; empty for the only account
 	networkName string
 	timeout     time.Duration
+	parallel    int // --parallel
 	lockTimeout time.Duration
 	proxy       proxySetting
 	keep        string
@@ -66,7 +67,7 @@ func New(streams Streams) *App {
 		Streams: streams, bar: &progressBar{out: streams.Err},
 		printer: &printer{out: streams.Out, err: streams.Err, terminal: streams.OutIsTerminal},
 		Log:     slog.New(slog.DiscardHandler), specs: make(map[*cobra.Command]Spec),
-		timeout: defaultTimeout, lockTimeout: keystore.DefaultLockTimeout,
+		timeout: defaultTimeout, lockTimeout: keystore.DefaultLockTimeout, parallel: defaultParallel,
 	}
 }
 
@@ -80,6 +81,14 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 	refuse(flags, "timeout", func() error {
 		if app.timeout < 0 {
 			return errors.New("a time must not be negative")
+		}
+		return nil
+	})
+	flags.IntVar(&app.parallel, "parallel", defaultParallel,
+		"how many items of a batch are under way in the network at one time")
+	refuse(flags, "parallel", func() error {
+		if app.parallel < 1 || app.parallel > maxParallel {
+			return fmt.Errorf("not within 1 and %d", maxParallel)
 		}
 		return nil
 	})
@@ -125,6 +134,12 @@ func parseKept(text string) (kept inbox.Kept, err error) {
 
 // defaultTimeout is long enough for a proof of work and for a few dead nodes on the way.
 const defaultTimeout = 2 * time.Minute
+
+// The default and the bound of --parallel.
+const (
+	defaultParallel = 32
+	maxParallel     = 1024
+)
 
 // Prepare sets the global settings from flags, then environment, then config file, then defaults. It returns an error
 // if the command delivers messages and there is no stdout.

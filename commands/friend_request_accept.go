@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +21,7 @@ func newFriendRequestAcceptCommand(app *cli.App) *cobra.Command {
 	opts := &friendRequestAcceptOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "accept [ID...]",
-		Short: "Accept friend requests, by Session ID or request id",
+		Short: "Accept friend requests, by Session ID, name or request id",
 		Long: "Accept friend requests: start the encrypted sessions, if the requests are of protocol signal, and\n" +
 			"notify the senders. A signal request that is older than a week, or than this keystore, is answered\n" +
 			"with a request, since its prekeys may be gone; the answer to that makes friends. The receipt has the\n" +
@@ -56,14 +55,16 @@ func runFriendRequestAccept(ctx context.Context, app *cli.App, opts *friendReque
 	}
 	var a *account.Account
 	var router *route.Router
-	return app.EachName(opts.names, func(name string) error {
+	return app.EachName(opts.names, func(name string) (err error) {
 		if a == nil {
-			var err error
 			if a, router, err = app.OpenRouter(ctx, options); err != nil {
 				return err
 			}
 		}
-		out, err := a.Accept(ctx, strings.ToLower(name))
+		if name, err = requestName(ctx, app, a, name); err != nil {
+			return err
+		}
+		out, err := a.Accept(ctx, name)
 		if err != nil {
 			return err
 		}

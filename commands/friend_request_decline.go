@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,8 +18,12 @@ type friendRequestDeclineOptions struct {
 func newFriendRequestDeclineCommand(app *cli.App) *cobra.Command {
 	opts := &friendRequestDeclineOptions{}
 	return app.Command(cli.Spec{
-		Use:      "decline [ID...]",
-		Short:    "Forget friend requests, without notifying the senders",
+		Use:   "decline [ID...]",
+		Short: "Forget friend requests, without notifying the senders",
+		Long: "Forget friend requests, found by Session ID, name or request id. The senders do not learn of it. What\n" +
+			"they send from then on is neither printed nor kept, until you write to them, name them with 'contact\n" +
+			"add', or take it back with 'contact unblock'.\n\n" +
+			"Without an ID they are read from stdin: strings, or records with an id.",
 		Examples: []string{"sessiontool friend-request decline $ALICE"},
 		Reads:    []string{record.TypeFriendRequest},
 		Prints:   []string{record.TypeFriendRequest},
@@ -35,14 +38,16 @@ func newFriendRequestDeclineCommand(app *cli.App) *cobra.Command {
 
 func runFriendRequestDecline(ctx context.Context, app *cli.App, opts *friendRequestDeclineOptions) error {
 	var a *account.Account
-	return app.EachName(opts.names, func(name string) error {
+	return app.EachName(opts.names, func(name string) (err error) {
 		if a == nil {
-			var err error
 			if a, err = app.OpenAccount(ctx); err != nil {
 				return err
 			}
 		}
-		declined, err := a.Decline(ctx, strings.ToLower(name))
+		if name, err = requestName(ctx, app, a, name); err != nil {
+			return err
+		}
+		declined, err := a.Decline(ctx, name)
 		if err != nil {
 			return err
 		}

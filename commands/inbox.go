@@ -10,6 +10,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
+	"sessiontool/commands/internal/who"
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/message"
@@ -60,7 +61,7 @@ func newInboxCommand(app *cli.App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.IntVar(&opts.limit, "limit", 0, "print only the newest of them (default all)")
 	flags.StringVar(&opts.since, "since", "", "print only what came after this time, or in this time: 24h")
-	flags.StringVar(&opts.from, "from", "", "print only what this Session ID has sent")
+	flags.StringVar(&opts.from, "from", "", "print only what this contact has sent: a Session ID or a name of yours")
 	flags.StringVar(&opts.route, "route", "", "print only what came over this route: sync or async")
 	flags.BoolVar(&opts.follow, "follow", false, "also print what is received from then on")
 	flags.BoolVar(&opts.undelivered, "undelivered", false, "print only what was not delivered")
@@ -88,11 +89,6 @@ func (o inboxOptions) filter(now time.Time) (f inboxFilter, err error) {
 		}
 		if err != nil || ago < 0 {
 			return f, fmt.Errorf("--since %q is neither a time such as 24h nor one such as 2026-11-30T18:00:00Z", o.since)
-		}
-	}
-	if o.from != "" {
-		if f.from, err = sessionid.Parse(o.from); err != nil {
-			return f, err
 		}
 	}
 	switch f.route = message.Route(o.route); f.route {
@@ -125,6 +121,11 @@ func runInbox(ctx context.Context, app *cli.App, opts *inboxOptions) error {
 	a, err := app.OpenAccount(ctx)
 	if err != nil {
 		return err
+	}
+	if opts.from != "" {
+		if filter.from, err = who.New(app, a).ID(ctx, opts.from); err != nil {
+			return err
+		}
 	}
 	if opts.undelivered {
 		if filter.undelivered, err = a.Undelivered(ctx); err != nil {

@@ -8,12 +8,14 @@ package commands
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/configcmd"
+	"sessiontool/commands/internal/contactcmd"
 	"sessiontool/commands/internal/devnetcmd"
 	"sessiontool/commands/internal/docgen"
 	"sessiontool/commands/internal/identitycmd"
@@ -38,18 +40,27 @@ func newRootCommand(app *cli.App, args []string) *cobra.Command {
 			"  sessiontool keygen --account alice --display-name Alice",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cli.UsageError(fmt.Errorf("which command? see 'sessiontool --help'"))
-		},
+		Args:          cobra.ArbitraryArgs,
 	}
+	showVersion := false
+	root.Flags().BoolVarP(&showVersion, "version", "V", false, "print the version, as 'sessiontool version' does")
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) > 0:
+			return cli.UnknownCommand(cmd, args[0])
+		case !showVersion:
+			return cli.UsageError(errors.New("which command? see 'sessiontool --help', or 'sessiontool guide'"))
+		}
+		return app.RunAtOnce(func([]string) error { return runVersion(app) })(cmd, args)
+	}
+	app.Specify(root, cli.Spec{Prints: []string{record.TypeVersion}})
 	root.SetOut(app.Streams.Out)
 	root.SetErr(app.Streams.Err)
 	root.SetIn(app.Streams.In)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		app.Unwritten = docgen.WriteHelp(app.Streams.Out, cmd, app.SpecOf(cmd))
 	})
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.FlagProblem(err) })
+	root.SetFlagErrorFunc(cli.FlagProblem)
 	app.AddGlobalFlags(root.PersistentFlags())
 	root.CompletionOptions.DisableDefaultCmd = true
 	addCommands(root, app, args)
@@ -103,7 +114,7 @@ func topCommands() []topCommand {
 		{"identity", identitycmd.NewIdentity},
 		{"device", identitycmd.NewDevice},
 		{"friend-request", newFriendRequestCommand},
-		{"contact", newContactCommand},
+		{"contact", contactcmd.New},
 		{"send", newSendCommand},
 		{"poll", newPollCommand},
 		{"listen", newListenCommand},
@@ -121,7 +132,7 @@ func topCommands() []topCommand {
 		{"demo", newDemoCommand},
 		{"doctor", newDoctorCommand},
 		{"clock", newClockCommand},
-		{"config", newConfigCommand},
+		{"config", configcmd.New},
 		{"schema", newSchemaCommand},
 		{"errors", newErrorsCommand},
 		{"completion", newCompletionCommand},
@@ -133,6 +144,9 @@ func topCommands() []topCommand {
 // Making all of them takes a good part of the time of a short command.
 func addCommands(root *cobra.Command, app *cli.App, args []string) {
 	commands := topCommands()
+	if len(args) > 0 && (args[0] == "--version" || args[0] == "-V") {
+		return
+	}
 	if len(args) > 0 {
 		asked := func(c topCommand) bool { return c.name == args[0] }
 		if i := slices.IndexFunc(commands, asked); i >= 0 {

@@ -36,6 +36,10 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"have heard of this account: see 'sessiontool help protocols'. There one node is asked, and the\n" +
 			"receipt shows which members of the recipient's swarm have signed to have the message. If the recipient\n" +
 			"publishes a key, the message has forward secrecy (session-v2): see the receipt's forward_secrecy.\n\n" +
+			"Session on phones cuts texts of more than 2 000 characters. With --split such a text goes as parts with\n" +
+			"numbers in front, '(1/3) ', cut after a line, a word, or at least not within a character; each part\n" +
+			"has a receipt, with part and parts. Without it the receipt of a session-v1 or session-v2 message has\n" +
+			"the warning long_for_phones. Characters are counted in UTF-16, as the strictest client counts.\n\n" +
 			"Each draft gets a receipt or an error record for each of its recipients, in order. An error record\n" +
 			"with queued is of a message that waits in the outbox.\n\n" +
 			"A run that is stopped, by a signal, by --timeout, by a reader that exits or by a full disk, may be run\n" +
@@ -44,14 +48,20 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"over: the same text in a later run is a new message, as is the same text twice in one batch. A draft\n" +
 			"with an id (--id) is sent to a recipient once, and later runs get its receipt, for 15 days after it\n" +
 			"was sent and as long as no 100 000 others came after it. With another text it is an error, id_reused.\n" +
-			"--timeout bounds the time without progress, not that of the batch.",
+			"--timeout bounds the time without progress, not that of the batch.\n\n" +
+			"With --dry-run each draft gets a dry_run record instead: what would be sent, to whom, with which\n" +
+			"protocol, over which route, and how many hashes a proof of work would take. Nothing is sent or written,\n" +
+			"and no node is asked, so what only the network knows is missing: the storage RPC of a network that was\n" +
+			"never used, a changed difficulty, or a key that the recipient publishes (fetch_key).",
 		Examples: []string{
 			"sessiontool send --to $BOB --text 'disk is full'",
 			"df | sessiontool send --to $BOB --id df-monday -",
+			"sessiontool send --to $BOB --text 'disk is full' --dry-run --select '{protocol,route}'",
+			"seq 1000 | sessiontool send --to $BOB --split - --select '[part,parts]'",
 			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		},
 		Reads:  []string{record.NameDraft},
-		Prints: []string{record.TypeReceipt},
+		Prints: []string{record.TypeReceipt, record.TypeDryRun},
 		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitUsage:     "bad draft",
@@ -67,8 +77,11 @@ func newSendCommand(app *cli.App) *cobra.Command {
 	})
 	opts.Flags.Add(cmd.Flags())
 	opts.Flags.AddID(cmd.Flags())
+	opts.Flags.AddSplit(cmd.Flags())
 	opts.StoreFlags.Add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())
+	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false,
+		"print what would be sent, to whom, how and at what cost; send nothing, ask no node and write nothing")
 	return cmd
 }
 
@@ -101,6 +114,7 @@ type sendOptions struct {
 	drafts.Flags
 	drafts.StoreFlags
 	routeFlags
+	dryRun bool
 }
 
 func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
@@ -110,6 +124,9 @@ func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
 	}
 	if err != nil {
 		return err
+	}
+	if opts.dryRun {
+		return drafts.DryRun(ctx, app, &opts.Flags, options)
 	}
 	send := func(a *account.Account, draft account.Draft) *account.Sealing {
 		draft.OnlySync = opts.route == record.RouteSync

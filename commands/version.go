@@ -12,7 +12,7 @@ import (
 
 // Version and revision are set by the linker in release builds.
 var (
-	version  = "0.2.0-dev"
+	version  = "0.3.0-dev"
 	revision string
 )
 

@@ -141,6 +141,12 @@ func (db *database) header(ctx context.Context) (header, error) {
 	return parseHead(state.Head())
 }
 
+// DeriveKey returns a key for a file beside the keystore: a process that can open the keystore can open that file, and no
+// other process can. The same purpose gives the same key as long as the keystore exists. The key says nothing of other keys.
+func (s *Store) DeriveKey(purpose string) [32]byte {
+	return s.keys.data.derive("sessiontool keystore beside: " + purpose)
+}
+
 // View calls fn with a consistent, read-only view of an account. Views of all processes run in parallel, but not
 // alongside an Update. Fn must therefore be brief: no network, no user input. Ctx bounds the wait for the lock, not fn.
 // Errors: the error of fn, [ErrAccountNotFound], [ErrLocked], and those of [Open].

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -262,5 +263,29 @@ func TestStoreDoesNotPrintKeys(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A derived key is the same for every process that opens the keystore, and another one for another purpose or keystore.
+func TestDeriveKey(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keystore")
+	store, err := Create(t.Context(), dir, Unlock{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(t.Context(), dir, Unlock{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := Create(t.Context(), filepath.Join(t.TempDir(), "keystore"), Unlock{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := store.DeriveKey("a")
+	if key != again.DeriveKey("a") {
+		t.Error("the same keystore derives two keys")
+	}
+	if key == store.DeriveKey("b") || key == other.DeriveKey("a") || key == [32]byte(store.keys.index) {
+		t.Error("the key is used for something else")
 	}
 }

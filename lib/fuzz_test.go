@@ -29,6 +29,8 @@ var fuzzedElsewhere = map[string]string{
 	"lib/pow.parseTTL":                       "lib/node.FuzzStorageRPC",
 	"lib/x25519.ParseEncoded":                "lib/ratchet.FuzzParseWhisperMessage",
 	"lib/account/tables.Decode":              "lib/account/inbox.FuzzDecodeEvent",
+	"lib/account/layers.ParsePadded":         "lib/account.FuzzReceive",
+	"lib/account/contacts.Decode":            "lib/account.FuzzReceive",
 	"lib/account/tables.ReadForm":            "lib/account/inbox.FuzzDecodeEvent",
 	"lib/route/mailbox.readChange":           "lib/storage/rpc28.FuzzParse28",
 	"keystore/internal/tree.parseState":      "sealed: TestDamagedCopies damages it",

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/efforts"
 	"sessiontool/lib/account/groupcommit"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/lifetime"
@@ -27,6 +28,7 @@ import (
 	"sessiontool/lib/mnemonic"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/trace"
 	"sessiontool/lib/x3dh"
 )
 
@@ -83,7 +85,7 @@ type Account struct {
 	// transaction, and the efforts of the batch that it receives.
 	inside  sync.Mutex
 	life    time.Time
-	efforts *efforts
+	efforts *efforts.Efforts
 
 	watch func(kind ciphertext.Kind, encrypted []byte) // of a Forgery: sees what is sealed; nil otherwise
 }
@@ -199,6 +201,9 @@ func (a *Account) load(tx *keystore.Tx) error {
 	return nil
 }
 
+// JournalKey returns the key of the journal of traces beside the account's keystore.
+func (a *Account) JournalKey() [32]byte { return a.store.DeriveKey("trace journal") }
+
 // Name returns the account's name in its keystore.
 func (a *Account) Name() string { return a.name }
 
@@ -229,6 +234,14 @@ func (a *Account) Bundle(ctx context.Context, contact sessionid.ID) (bundle x3dh
 
 // update runs one transaction, and rotates the prekeys first if they are due.
 func (a *Account) update(ctx context.Context, work func(tx *keystore.Tx) error) error {
+	ctx, span := trace.Start(ctx, trace.SpanCommit)
+	err := a.updateTraced(ctx, work)
+	span.End(err)
+	return err
+}
+
+// updateTraced is update within its span.
+func (a *Account) updateTraced(ctx context.Context, work func(tx *keystore.Tx) error) error {
 	return a.store.Update(ctx, a.name, func(tx *keystore.Tx) error {
 		a.inside.Lock()
 		defer a.inside.Unlock()

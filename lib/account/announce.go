@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/addressbook"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
@@ -16,19 +18,25 @@ import (
 func (a *Account) Friends(ctx context.Context) (friends []sessionid.ID, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		friends = nil
-		return a.eachContact(tx, func(c contactState) error {
-			if a.announcesTo(c) {
+		return contacts.Each(tx, func(c contacts.Contact) error {
+			announces, err := a.announcesTo(tx, c)
+			if announces {
 				friends = append(friends, c.ID)
 			}
-			return nil
+			return err
 		})
 	})
 	return friends, err
 }
 
-// announcesTo reports whether a contact is a friend with a session, which can carry a status. Session-v1 cannot.
-func (a *Account) announcesTo(c contactState) bool {
-	return c.state(a.env.Now()) == StateFriends && c.knownProtocol() == ProtocolSignal
+// announcesTo reports whether a contact is a friend with a session, which can carry a status. Session-v1 cannot. A
+// blocked friend learns no status.
+func (a *Account) announcesTo(tx *keystore.Tx, c contacts.Contact) (bool, error) {
+	if c.State(a.env.Now()) != StateFriends || c.KnownProtocol() != ProtocolSignal {
+		return false, nil
+	}
+	entry, err := addressbook.Get(tx, c.ID)
+	return !entry.IsBlocked(), err
 }
 
 // Announce seals messages that say only whether and where the account can be reached. It puts them into the outbox,
@@ -38,11 +46,13 @@ func (a *Account) Announce(ctx context.Context, to ...sessionid.ID) (announced [
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		announced = nil
 		for _, id := range to {
-			contact, _, err := loadContact(tx, id)
+			contact, _, err := contacts.Load(tx, id)
 			if err != nil {
 				return err
 			}
-			if !a.announcesTo(contact) {
+			if announces, err := a.announcesTo(tx, contact); err != nil {
+				return err
+			} else if !announces {
 				continue
 			}
 			out, err := a.announce(tx, id, a.env.Owner)
@@ -62,11 +72,11 @@ func (a *Account) Announce(ctx context.Context, to ...sessionid.ID) (announced [
 // shakeHands sends a contact the status of this account if the account listens and the contact does not seem to know.
 // That is the case if the contact has moved, or if it stores texts instead of delivering them. A status is answered
 // with a status only if it is new, and later if the contact moves too often.
-func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *inbox.Event, moved bool) error {
+func (a *Account) shakeHands(tx *keystore.Tx, contact contacts.Contact, event *inbox.Event, moved bool) error {
 	now := a.env.Now().UTC()
 	moved = moved && contact.Status.Fresh(now)
 	stored := contact.Status != nil && event.Kind == inbox.EventMessage && event.Route == message.RouteAsync &&
-		!early(now, contact.RemindedAt, remindAfter)
+		!contacts.Early(now, contact.RemindedAt, contacts.RemindAfter)
 	if !moved && !stored {
 		return nil
 	}
@@ -75,13 +85,13 @@ func (a *Account) shakeHands(tx *keystore.Tx, contact contactState, event *inbox
 		return err
 	}
 	if moved {
-		if early(now, contact.MovedAt, remindAfter) {
-			return owe(tx, contact.ID, func(o *owed) { o.Status = true })
+		if contacts.Early(now, contact.MovedAt, contacts.RemindAfter) {
+			return contacts.Owe(tx, contact.ID, func(o *contacts.Owed) { o.Status = true })
 		}
 		contact.MovedAt = now
 	}
 	contact.RemindedAt = now
-	if err := saveContact(tx, contact); err != nil {
+	if err := contacts.Save(tx, contact); err != nil {
 		return err
 	}
 	_, err = a.announce(tx, contact.ID, outbox.Unowned)

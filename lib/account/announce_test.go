@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/message"
 	"sessiontool/lib/presence"
 	"sessiontool/lib/sessionid"
@@ -56,19 +57,19 @@ func TestHandshake(t *testing.T) {
 
 	// A stored text from a listening friend shows that the friend does not know our node. One reminder is enough for a
 	// while.
-	w.pass(remindAfter)
+	w.pass(contacts.RemindAfter)
 	alice.getVia(message.RouteAsync, bob.says(alice, "stored"))
 	alice.wantStatusFor(bob, true)
 	alice.getVia(message.RouteAsync, bob.says(alice, "stored too"))
 	alice.wantStatusFor(bob, false)
-	w.pass(remindAfter)
+	w.pass(contacts.RemindAfter)
 	alice.getVia(message.RouteSync, bob.says(alice, "handed over"))
 	alice.wantStatusFor(bob, false)
 	alice.getVia(message.RouteAsync, bob.sendsStatus(alice).Data)
 	alice.wantStatusFor(bob, false) // or they would go on for ever
 
 	old := bob.says(alice, "stored before alice began to listen")
-	w.pass(remindAfter)
+	w.pass(contacts.RemindAfter)
 	alice.listensAt(nodeB)
 	alice.getVia(message.RouteAsync, old)
 	alice.wantStatusFor(bob, false)
@@ -85,7 +86,7 @@ func TestReminder(t *testing.T) {
 	if err := bob.Unreachable(t.Context(), alice.ID(), tried); err != nil {
 		t.Fatal(err)
 	}
-	w.pass(remindAfter)
+	w.pass(contacts.RemindAfter)
 	alice.getVia(message.RouteAsync, bob.says(alice, "stored"))
 	answer := alice.claimsOutbox()
 	if len(answer) != 1 || answer[0].Kind != KindStatus {
@@ -101,7 +102,7 @@ func TestReminder(t *testing.T) {
 	carol.get(alice.asks(carol, "hi"))
 	alice.get(carol.accepts(alice))
 	w.chat(alice, carol)
-	w.pass(remindAfter)
+	w.pass(contacts.RemindAfter)
 	alice.getVia(message.RouteAsync, carol.says(alice, "of another client"))
 	alice.wantStatusFor(carol, false)
 }

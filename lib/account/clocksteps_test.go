@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/lifetime"
 )
@@ -70,7 +71,7 @@ func TestClockJumpsEveryNight(t *testing.T) {
 func TestResetAfterClockStep(t *testing.T) {
 	w := newWorld(t)
 	for age, want := range map[time.Duration]bool{0: true, resetEvery - 1: true, resetEvery: false, -1: false} {
-		if got := early(w.now, w.now.Add(-age), resetEvery); got != want {
+		if got := contacts.Early(w.now, w.now.Add(-age), resetEvery); got != want {
 			t.Errorf("an age of %v is early: %v", age, got)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
@@ -53,9 +54,9 @@ func (a *Account) judgeUsed(tx *keystore.Tx, event *inbox.Event, inner []byte, u
 				return err
 			}
 		}
-		return fail(inbox.CodeKeyReused, used)
+		return inbox.Fail(inbox.CodeKeyReused, used)
 	}
-	return fail(inbox.CodeDecryptionFailed, used)
+	return inbox.Fail(inbox.CodeDecryptionFailed, used)
 }
 
 // claimedAfter reports whether the sender of a message that failed is only claimed. A reused message key proves the
@@ -112,11 +113,11 @@ func (a *Account) noteReuse(tx *keystore.Tx, friend sessionid.ID, m ratchet.Whis
 	}
 	now := a.env.Now().UTC()
 	known.Reused = chainText(chainPrefix(m.RatchetKey))
-	contact, _, err := loadContact(tx, friend)
+	contact, _, err := contacts.Load(tx, friend)
 	if err != nil {
 		return err
 	}
-	answers := contact.state(now) == StateFriends && !early(now, known.ToldAt, resetEvery)
+	answers := contact.State(now) == StateFriends && !contacts.Early(now, known.ToldAt, resetEvery)
 	if answers {
 		known.ToldAt = now
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/efforts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/usedkeys"
 	"sessiontool/lib/envelope"
@@ -149,16 +150,16 @@ func TestOneWayChannel(t *testing.T) {
 func TestEffortOfContacts(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.friends()
-	e := newEfforts()
-	first := e.of(alice.ID(), false)
-	if first == e.of(bob.ID(), false) || e.of(alice.ID(), false) != first {
+	e := efforts.New()
+	first := e.Of(alice.ID(), false)
+	if first == e.Of(bob.ID(), false) || e.Of(alice.ID(), false) != first {
 		t.Error("contacts do not have an effort each")
 	}
-	if e.of(alice.ID(), true) != e.of(bob.ID(), true) || e.of(alice.ID(), true) == e.of(alice.ID(), false) {
+	if e.Of(alice.ID(), true) != e.Of(bob.ID(), true) || e.Of(alice.ID(), true) == e.Of(alice.ID(), false) {
 		t.Error("claimed senders do not share one effort")
 	}
 	var none *ratchet.Effort
-	if e.of(alice.ID(), true) == none {
+	if e.Of(alice.ID(), true) == none {
 		t.Error("claimed senders have none")
 	}
 }

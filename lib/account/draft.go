@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 )
@@ -50,7 +51,7 @@ func (d Draft) key() (key, content string) {
 func (d Draft) digest(kind Kind) string {
 	sum := sha256.New()
 	if d.Protocol != "" {
-		fmt.Fprintf(sum, "%s ", oldProtocols[d.Protocol])
+		fmt.Fprintf(sum, "%s ", contacts.OldProtocols[d.Protocol])
 	}
 	if d.WithoutPFS {
 		fmt.Fprint(sum, "without pfs ")

@@ -1,11 +1,14 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/addressbook"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/ciphertext"
@@ -57,11 +60,11 @@ func (a *Account) requestIn(tx *keystore.Tx, draft Draft, again bool) (out Outgo
 	if err != nil || found {
 		return out, err
 	}
-	contact, err := a.contactFor(tx, draft.To)
+	contact, err := contacts.For(tx, draft.To, a.env.Now())
 	if err != nil {
 		return out, err
 	}
-	switch state := contact.state(a.env.Now()); {
+	switch state := contact.State(a.env.Now()); {
 	case state == StateReceived && !again && !a.outdated(*contact.Incoming):
 		return out, ErrAskedAlready
 	case state == StateFriends && !again:
@@ -77,7 +80,10 @@ func (a *Account) requestIn(tx *keystore.Tx, draft Draft, again bool) (out Outgo
 }
 
 // askFriend seals a friend request in the contact's protocol.
-func (a *Account) askFriend(tx *keystore.Tx, draft Draft, contact contactState) (Outgoing, error) {
+func (a *Account) askFriend(tx *keystore.Tx, draft Draft, contact contacts.Contact) (Outgoing, error) {
+	if err := refuseBlocked(tx, draft.To); err != nil {
+		return Outgoing{}, err
+	}
 	switch {
 	case draft.protocol(contact) == ProtocolSignal:
 		return a.sealRequest(tx, draft, &contact)
@@ -88,7 +94,7 @@ func (a *Account) askFriend(tx *keystore.Tx, draft Draft, contact contactState) 
 }
 
 // sealRequest encrypts a friend request with the static secret of the two identities and stores the request.
-func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactState) (Outgoing, error) {
+func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contacts.Contact) (Outgoing, error) {
 	bundle, err := a.maker().Bundle(tx, draft.To)
 	if err != nil {
 		return Outgoing{}, err
@@ -105,11 +111,11 @@ func (a *Account) sealRequest(tx *keystore.Tx, draft Draft, contact *contactStat
 	if err := a.wrap(&out, ciphertext.FriendRequest, encrypted); err != nil {
 		return Outgoing{}, err
 	}
-	contact.Outgoing = &request{
+	contact.Outgoing = &contacts.Request{
 		ID: inbox.ID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName,
 		TimestampMS: out.TimestampMS, At: a.env.Now().UTC(),
 	}
-	return out, saveContact(tx, *contact)
+	return out, contacts.Save(tx, *contact)
 }
 
 // answersAnew reports whether a request with this timestamp must be answered with a request of our own. That is the
@@ -129,7 +135,7 @@ const requestFreshFor = 7 * 24 * time.Hour
 
 // outdated reports whether a request is answered with a request of our own, because a session from its bundle may not
 // open: see answersAnew and requestFreshFor.
-func (a *Account) outdated(r request) bool {
+func (a *Account) outdated(r contacts.Request) bool {
 	now := time.UnixMilli(a.stamp())
 	age := max(now.Sub(time.UnixMilli(r.TimestampMS)), a.env.Now().Sub(r.At))
 	return age > requestFreshFor || a.answersAnew(r.TimestampMS)
@@ -148,7 +154,7 @@ func (a *Account) Accept(ctx context.Context, name string) (out Outgoing, err er
 		if err != nil {
 			return err
 		}
-		if contact.state(a.env.Now()) == StateReceived {
+		if contact.State(a.env.Now()) == StateReceived {
 			out, err = a.accept(tx, contact)
 			return err
 		}
@@ -165,34 +171,36 @@ func (a *Account) Accept(ctx context.Context, name string) (out Outgoing, err er
 // acceptance is the outbox digest of the message that accepts a contact's request.
 func acceptance(contact sessionid.ID) string { return "acceptance " + contact.String() }
 
-// Decline deletes a request, named as for [Account.Accept]. It sends nothing, so the sender does not learn of it.
+// Decline deletes a request, named as for [Account.Accept]. It sends nothing, so the sender does not learn of it. What
+// the sender sends from then on is ignored, until the user writes to it, names it, or calls [Account.Unblock].
 func (a *Account) Decline(ctx context.Context, name string) (declined FriendRequest, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		contact, err := a.findRequest(tx, name)
 		if err != nil {
 			return err
 		}
-		if contact.state(a.env.Now()) != StateReceived {
+		if contact.State(a.env.Now()) != StateReceived {
 			return fmt.Errorf("%w: %s is a friend already", ErrRequestNotFound, contact.ID)
 		}
 		was := contact.Incoming
 		contact.Incoming = nil
 		declined = a.describeRequest(contact, was, true)
-		return saveContact(tx, contact)
+		err = addressbook.Change(tx, contact.ID, func(e *addressbook.Entry) { e.Declined = a.env.Now().UTC() })
+		return cmp.Or(err, contacts.Save(tx, contact))
 	})
 	return declined, err
 }
 
 // findRequest finds the contact that sent a request, by Session ID or request id.
-func (a *Account) findRequest(tx *keystore.Tx, name string) (found contactState, err error) {
+func (a *Account) findRequest(tx *keystore.Tx, name string) (found contacts.Contact, err error) {
 	if id, err := sessionid.Parse(name); err == nil {
-		contact, _, err := loadContact(tx, id)
+		contact, _, err := contacts.Load(tx, id)
 		if err == nil && contact.Incoming == nil {
 			err = fmt.Errorf("%w: %s", ErrRequestNotFound, id)
 		}
 		return contact, err
 	}
-	err = a.eachContact(tx, func(c contactState) error {
+	err = contacts.Each(tx, func(c contacts.Contact) error {
 		if c.Incoming != nil && c.Incoming.ID == name {
 			found = c
 		}
@@ -205,7 +213,7 @@ func (a *Account) findRequest(tx *keystore.Tx, name string) (found contactState,
 }
 
 // accept accepts a waiting request. A request of session-v1 has no bundle.
-func (a *Account) accept(tx *keystore.Tx, contact contactState) (Outgoing, error) {
+func (a *Account) accept(tx *keystore.Tx, contact contacts.Contact) (Outgoing, error) {
 	if len(contact.Incoming.Bundle) == 0 {
 		return a.approve(tx, contact)
 	}
@@ -223,7 +231,7 @@ func (a *Account) accept(tx *keystore.Tx, contact contactState) (Outgoing, error
 }
 
 // askBack answers a contact's request with a request of ours, and puts it into the outbox.
-func (a *Account) askBack(tx *keystore.Tx, contact contactState) (Outgoing, error) {
+func (a *Account) askBack(tx *keystore.Tx, contact contacts.Contact) (Outgoing, error) {
 	draft := Draft{To: contact.ID}
 	if err := checkTTL(&draft); err != nil {
 		return Outgoing{}, err
@@ -239,26 +247,16 @@ func (a *Account) askBack(tx *keystore.Tx, contact contactState) (Outgoing, erro
 
 // befriend starts a session from a contact's bundle, makes the contact a friend, and puts an acceptance into the outbox
 // for owner.
-func (a *Account) befriend(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle, owner string) (Outgoing, error) {
+func (a *Account) befriend(tx *keystore.Tx, contact contacts.Contact, bundle x3dh.Bundle, owner string) (Outgoing, error) {
 	if err := a.startSession(tx, contact.ID, bundle); err != nil {
 		return Outgoing{}, err
 	}
-	contact.befriended(a.env.Now().UTC())
-	contact.use(bundle)
-	if err := saveContact(tx, contact); err != nil {
+	contact.Befriended(a.env.Now().UTC())
+	contact.Use(bundle)
+	if err := contacts.Save(tx, contact); err != nil {
 		return Outgoing{}, err
 	}
 	return a.control(tx, contact.ID, owner)
-}
-
-// befriended makes a contact a friend. It drops the bundle of the request, which is not needed any more.
-func (c *contactState) befriended(now time.Time) {
-	if c.FriendsSince.IsZero() {
-		c.FriendsSince = now
-	}
-	if c.Incoming != nil {
-		c.Incoming.Bundle = nil
-	}
 }
 
 // startSession runs X3DH as the initiator. It archives an earlier session, which still opens messages in flight.

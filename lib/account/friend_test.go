@@ -133,7 +133,7 @@ func TestAcceptTwice(t *testing.T) {
 	}
 }
 
-// A declined request is forgotten, and nothing is sent. The other side may ask again.
+// A declined request is forgotten, and nothing is sent. The other side is not shown again until the user takes that back.
 func TestDecline(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
@@ -150,8 +150,16 @@ func TestDecline(t *testing.T) {
 		t.Errorf("bob sends %d messages", len(sent))
 	}
 	w.pass(time.Minute)
-	if event := bob.get(alice.asks(bob, "please")); event.State != StateReceived {
+	if event := bob.get(alice.asks(bob, "please")); event.Kind != inbox.EventControl {
 		t.Errorf("the next request shows as %+v", event)
+	}
+	bob.wantState(alice, StateNone)
+	if err := bob.Unblock(t.Context(), alice.ID()); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	if event := bob.get(alice.asks(bob, "pretty please")); event.State != StateReceived {
+		t.Errorf("the request after that shows as %+v", event)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
@@ -25,7 +26,7 @@ import (
 // changed its timestamp, since nothing authenticates that of an envelope. Neither changes anything.
 func (a *Account) handleRequest(tx *keystore.Tx, event *inbox.Event, ciphertext []byte,
 	content message.Content) (o opening, err error) {
-	contact, err := a.contactFor(tx, event.From)
+	contact, err := contacts.For(tx, event.From, a.env.Now())
 	if err != nil {
 		return o, err
 	}
@@ -52,22 +53,22 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *inbox.Event, ciphertext 
 		event.Text = data.Text
 	}
 	takeDisplayName(&contact, event, content)
-	switch state := contact.state(a.env.Now()); {
+	switch state := contact.State(a.env.Now()); {
 	case state == StateFriends && reset:
 		event.Kind = inbox.EventReset
 		return o, a.renew(tx, contact, *content.Bundle)
 	case (state == StateSent || state == StateExpired) && a.answersAnew(event.TimestampMS):
 		event.State = state // our request is in flight, and its answer starts a session
-		return o, saveContact(tx, contact)
+		return o, contacts.Save(tx, contact)
 	case state == StateNone || state == StateReceived:
 		o.asks = state == StateNone
-		contact.Incoming = &request{
+		contact.Incoming = &contacts.Request{
 			ID: event.ID, Text: event.Text, DisplayName: event.DisplayName,
 			TimestampMS: event.TimestampMS, At: event.ReceivedAt,
 			Bundle: message.Content{Bundle: content.Bundle}.Marshal(),
 		}
 		event.State = StateReceived
-		return o, saveContact(tx, contact)
+		return o, contacts.Save(tx, contact)
 	default:
 		event.State = StateFriends
 		return o, a.renew(tx, contact, *content.Bundle)
@@ -77,16 +78,16 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *inbox.Event, ciphertext 
 // handleContent handles a message of a session. After a request of ours, any such message is the acceptance. A bundle
 // in it asks for a new session.
 func (a *Account) handleContent(tx *keystore.Tx, event *inbox.Event, content message.Content) error {
-	contact, err := a.contactFor(tx, event.From)
+	contact, err := contacts.For(tx, event.From, a.env.Now())
 	if err != nil {
 		return err
 	}
 	takeDisplayName(&contact, event, content)
 	accepted := contact.FriendsSince.IsZero()
-	contact.befriended(event.ReceivedAt)
+	contact.Befriended(event.ReceivedAt)
 	contact.Protocol = ProtocolSignal
 	contact.Stale = event.TimestampMS < contact.LastRequestMS
-	moved := contact.takeStatus(content.Extension, a.env.Now())
+	moved := contact.TakeStatus(content.Extension, a.env.Now())
 	event.Describe(content)
 	wordless := []inbox.EventKind{inbox.EventControl, inbox.EventReset, inbox.EventTyping}
 	if accepted && slices.Contains(wordless, event.Kind) {
@@ -95,7 +96,7 @@ func (a *Account) handleContent(tx *keystore.Tx, event *inbox.Event, content mes
 	if content.Bundle != nil {
 		return a.renew(tx, contact, *content.Bundle)
 	}
-	if err := saveContact(tx, contact); err != nil {
+	if err := contacts.Save(tx, contact); err != nil {
 		return err
 	}
 	if accepted {
@@ -109,16 +110,16 @@ func (a *Account) handleContent(tx *keystore.Tx, event *inbox.Event, content mes
 // the first message uses up its one-time prekey. If the bundle comes again, the friend has not received that message
 // yet; then the control message goes into the current session, unless the friend may have lost that. A bundle that
 // comes too early is answered later, if no newer one comes: see renewEvery.
-func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundle) error {
-	fresh := !contact.used(bundle) || contact.Stale
-	if !contact.mayRenew(fresh, a.env.Now().UTC()) {
-		return errors.Join(saveContact(tx, contact), oweBundle(tx, contact.ID, bundle))
+func (a *Account) renew(tx *keystore.Tx, contact contacts.Contact, bundle x3dh.Bundle) error {
+	fresh := !contact.Used(bundle) || contact.Stale
+	if !contact.MayRenew(fresh, a.env.Now().UTC()) {
+		return errors.Join(contacts.Save(tx, contact), contacts.OweBundle(tx, contact.ID, bundle))
 	}
 	if fresh {
 		_, err := a.befriend(tx, contact, bundle, outbox.Unowned)
 		return err
 	}
-	if err := saveContact(tx, contact); err != nil {
+	if err := contacts.Save(tx, contact); err != nil {
 		return err
 	}
 	_, err := a.control(tx, contact.ID, outbox.Unowned)
@@ -126,7 +127,7 @@ func (a *Account) renew(tx *keystore.Tx, contact contactState, bundle x3dh.Bundl
 }
 
 // describeAcceptance turns the first message of a session that we requested into an accepted request.
-func describeAcceptance(event *inbox.Event, contact contactState) {
+func describeAcceptance(event *inbox.Event, contact contacts.Contact) {
 	event.Kind, event.State = inbox.EventFriendRequest, StateFriends
 	if contact.Outgoing != nil {
 		event.Text, event.Outgoing = contact.Outgoing.Text, true
@@ -134,7 +135,7 @@ func describeAcceptance(event *inbox.Event, contact contactState) {
 }
 
 // takeDisplayName stores the display name of a contact.
-func takeDisplayName(contact *contactState, event *inbox.Event, content message.Content) {
+func takeDisplayName(contact *contacts.Contact, event *inbox.Event, content message.Content) {
 	var shown string
 	switch body := content.Body.(type) {
 	case message.Data:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/message"
 )
@@ -79,7 +80,7 @@ func TestResetTwice(t *testing.T) {
 	if len(underway) != 3 {
 		t.Errorf("alice sends %d messages, want one answer and a text for each reset", len(underway))
 	}
-	w.pass(renewEvery)
+	w.pass(contacts.RenewEvery)
 	underway = append(underway, alice.answers()...)
 	if len(underway) != 4 {
 		t.Errorf("alice has sent %d messages a minute later, want an answer more", len(underway))

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/lifetime"
+	"sessiontool/lib/account/listeners"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/strangers"
@@ -284,9 +286,9 @@ func (p *person) content() map[string]string {
 		for _, table := range []keystore.Table{
 			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts,
 			tables.Counters, tableTimes, lifetime.Table, usedkeys.Table,
-			tableListeners, tableContacts, tableChannels, tableRequests, tableBoxes,
+			listeners.Table, contacts.Table, tableChannels, tableRequests, tableBoxes,
 			tableSessions, inbox.TableUndelivered, outbox.TableDigests, outbox.TableKeys, inbox.TableSeen,
-			inbox.TableCursors, tableOwed, strangers.Table,
+			inbox.TableCursors, contacts.TableOwed, strangers.Table,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {
 				all[string(table)+" "+name] = string(value)

@@ -1,12 +1,14 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
@@ -80,7 +82,7 @@ func (a *Account) BeginDelivery(ctx context.Context, before []inbox.Event, waiti
 			return err
 		}
 		events, err = inbox.Begin(tx, waiting, mine, a.deliverable, most)
-		return err
+		return cmp.Or(err, nameSenders(tx, events))
 	})
 	return events, err
 }
@@ -149,8 +151,10 @@ func (a *Account) Polled(ctx context.Context) (gap []inbox.Event, err error) {
 // session-v1, else 96 hours, as servers of 2.0 do. Senders may ask for less.
 func (a *Account) keptFor(tx *keystore.Tx) (time.Duration, error) {
 	all, none := true, true
-	err := a.eachContact(tx, func(contact contactState) error {
-		all, none = all && contact.Protocol == ProtocolSessionV1, false
+	err := contacts.Each(tx, func(contact contacts.Contact) error {
+		if contact.Protocol != "" || contact.State(a.env.Now()) != StateNone {
+			all, none = all && contact.Protocol == ProtocolSessionV1, false
+		}
 		return nil
 	})
 	if err == nil && all && !none {
@@ -163,7 +167,7 @@ func (a *Account) keptFor(tx *keystore.Tx) (time.Duration, error) {
 func (a *Account) Inbox(ctx context.Context, limit int) (events []inbox.Event, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		events, err = inbox.Newest(tx, limit)
-		return err
+		return cmp.Or(err, nameSenders(tx, events))
 	})
 	return events, err
 }
@@ -172,7 +176,7 @@ func (a *Account) Inbox(ctx context.Context, limit int) (events []inbox.Event, e
 func (a *Account) InboxFrom(ctx context.Context, seq uint64, limit int) (events []inbox.Event, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		events, err = inbox.From(tx, seq, limit)
-		return err
+		return cmp.Or(err, nameSenders(tx, events))
 	})
 	return events, err
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/message"
@@ -43,13 +44,13 @@ func (a *Account) askForAnswer(tx *keystore.Tx, out Outgoing) error {
 	if err := tables.Put(tx, tableChannels, out.To.String(), known); err != nil {
 		return err
 	}
-	contact, found, err := loadContact(tx, out.To)
+	contact, found, err := contacts.Load(tx, out.To)
 	if err != nil || !found {
 		return err
 	}
 	if contact.Status == nil {
 		now := a.env.Now().UTC()
-		if early(now, contact.ResetAt, askOthersEvery) {
+		if contacts.Early(now, contact.ResetAt, askOthersEvery) {
 			return nil
 		}
 		return a.reset(tx, contact, now)

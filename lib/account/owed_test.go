@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/x25519"
@@ -38,8 +39,8 @@ func TestBundleFloodIsAnsweredOnceAMinute(t *testing.T) {
 		alice.get(bob.requestWith(alice, bob.bundle(alice)))
 	}
 	flood()
-	alice.wantAnswers("during the flood", renewAtOnce)
-	w.pass(renewEvery - time.Second)
+	alice.wantAnswers("during the flood", contacts.RenewAtOnce)
+	w.pass(contacts.RenewEvery - time.Second)
 	alice.wantAnswers("within a minute", 0)
 	w.pass(time.Second)
 	answers := alice.answers()
@@ -54,7 +55,7 @@ func TestBundleFloodIsAnsweredOnceAMinute(t *testing.T) {
 	alice.wantAnswers("in the end", 0)
 
 	flood()
-	alice.wantAnswers("during the second flood", renewAtOnce)
+	alice.wantAnswers("during the second flood", contacts.RenewAtOnce)
 	if err := alice.RemoveContact(t.Context(), bob.ID()); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func TestMovingFriendIsAnsweredSeldom(t *testing.T) {
 	if sent != 2 {
 		t.Errorf("alice has sent %d statuses in a minute, want 2", sent)
 	}
-	w.pass(remindAfter)
+	w.pass(contacts.RemindAfter)
 	alice.wantAnswers("after the last move", 1)
 	alice.wantAnswers("after that", 0)
 }

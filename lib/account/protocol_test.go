@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
@@ -13,22 +14,22 @@ import (
 
 // The protocol for each kind of recipient, when the draft names none.
 func TestProtocolOfADraft(t *testing.T) {
-	old := contactState{}
+	old := contacts.Contact{}
 	old.FriendsSince = old.FriendsSince.AddDate(2020, 0, 0)
 	for name, test := range map[string]struct {
 		draft   Draft
-		contact contactState
+		contact contacts.Contact
 		want    Protocol
 	}{
-		"a stranger on a network of 2.0": {Draft{Network: storage.Generation20}, contactState{},
+		"a stranger on a network of 2.0": {Draft{Network: storage.Generation20}, contacts.Contact{},
 			ProtocolSignal},
-		"a stranger on one of 2.8": {Draft{Network: storage.Generation28}, contactState{},
+		"a stranger on one of 2.8": {Draft{Network: storage.Generation28}, contacts.Contact{},
 			ProtocolSessionV1},
-		"a stranger on an unknown one": {Draft{}, contactState{}, ProtocolSignal},
+		"a stranger on an unknown one": {Draft{}, contacts.Contact{}, ProtocolSignal},
 		"a session-v1 contact, on 2.0": {Draft{Network: storage.Generation20},
-			contactState{Protocol: ProtocolSessionV1}, ProtocolSessionV1},
+			contacts.Contact{Protocol: ProtocolSessionV1}, ProtocolSessionV1},
 		"a signal contact, on 2.8": {Draft{Network: storage.Generation28},
-			contactState{Protocol: ProtocolSignal}, ProtocolSignal},
+			contacts.Contact{Protocol: ProtocolSignal}, ProtocolSignal},
 		"a friend from before there was a choice": {Draft{Network: storage.Generation28}, old, ProtocolSignal},
 		"whatever is known, if one insists":       {Draft{Protocol: ProtocolSessionV1}, old, ProtocolSessionV1},
 	} {
@@ -128,7 +129,7 @@ func TestProtocolOfAnOlderKeystore(t *testing.T) {
 	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
 	for id, word := range map[sessionid.ID]string{bob.ID(): "2020", carol.ID(): "today"} {
 		err := alice.update(t.Context(), func(tx *keystore.Tx) error {
-			return tx.Put(tableContacts, id.String(), []byte(`{"id":"`+id.String()+`","protocol":"`+word+`"}`))
+			return tx.Put(contacts.Table, id.String(), []byte(`{"id":"`+id.String()+`","protocol":"`+word+`"}`))
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -136,7 +137,7 @@ func TestProtocolOfAnOlderKeystore(t *testing.T) {
 	}
 	alice.wantProtocol(bob, ProtocolSignal)
 	alice.wantProtocol(carol, ProtocolSessionV1)
-	if text, err := encodeContact(contactState{Protocol: ProtocolSessionV1}); err != nil ||
+	if text, err := contacts.Encode(contacts.Contact{Protocol: ProtocolSessionV1}); err != nil ||
 		!strings.Contains(string(text), `"protocol":"session-v1"`) {
 		t.Errorf("stored as %s, %v", text, err)
 	}

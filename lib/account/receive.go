@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,8 +9,10 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/efforts"
 	"sessiontool/lib/account/groupcommit"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/peerkeys"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/strangers"
@@ -20,11 +23,7 @@ import (
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
-	"sessiontool/lib/sealedbox"
-	"sessiontool/lib/sealedsender"
 	"sessiontool/lib/sessionid"
-	"sessiontool/lib/x25519"
-	"sessiontool/lib/x3dh"
 )
 
 // Incoming is a message from a swarm or a listening node. Data is base64. Hash is the node's name for it and is not
@@ -52,18 +51,6 @@ type Opened struct {
 	Ack       []byte
 }
 
-// failure is the reason why a message could not be opened.
-type failure struct {
-	code inbox.FailureCode
-	err  error
-}
-
-func (f *failure) Error() string { return f.err.Error() }
-
-func (f *failure) Unwrap() error { return f.err }
-
-func fail(code inbox.FailureCode, err error) error { return &failure{code, err} }
-
 // Receive opens messages in order and returns one [Opened] for each. All is one transaction, with the record that they
 // were seen and with the cursors. A message that cannot be opened becomes a failure event and changes
 // nothing else; it is kept if it is of a known sender, and only counted otherwise (see [Account.ClaimReport]). A
@@ -83,7 +70,9 @@ func (a *Account) ReceiveAside(ctx context.Context, batch []Incoming, cursors []
 }
 
 // ReceiveAsked is [Account.BeginAsked] and [Opening.Wait].
-func (a *Account) ReceiveAsked(ctx context.Context, in Incoming) (Opened, error) { return a.BeginAsked(in).Wait(ctx) }
+func (a *Account) ReceiveAsked(ctx context.Context, in Incoming) (Opened, error) {
+	return a.BeginAsked(in).Wait(ctx)
+}
 
 // Opening is a message that is opened: see [Account.BeginAsked].
 type Opening struct {
@@ -137,7 +126,7 @@ func (a *Account) receiveIn(tx *keystore.Tx, batch []Incoming, cursors []Cursor,
 		return nil, err
 	}
 	book := a.book(tx)
-	a.efforts = newEfforts()
+	a.efforts = efforts.New()
 	for _, in := range batch {
 		one, err := a.receive(tx, book, in, how)
 		if err != nil {
@@ -216,11 +205,17 @@ func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, ho
 		opened.Duplicate = refused
 	}
 	o, err := a.open(tx, in.Data, event)
-	var failed *failure
+	var failed *inbox.Failure
 	switch {
 	case errors.As(err, &failed):
-		event.Kind, event.Code, event.Text = inbox.EventFailure, failed.code, failed.Error()
+		event.Kind, event.Code, event.Text = inbox.EventFailure, failed.Code, failed.Error()
 		event.Claimed = o.claimed
+	case errors.Is(err, errIgnored):
+		event.Kind, event.Text = inbox.EventControl, "blocked"
+		if opened.Refused = in.Route == message.RouteSync; opened.Refused {
+			return opened, nil
+		}
+		return opened, book.Refuse(event.ID, reasonIgnored) // so that other members' copies stay ignored
 	case errors.Is(err, ratchet.ErrDuplicate):
 		event.Kind, event.Text = inbox.EventControl, "duplicate"
 	case errors.Is(err, errUndecided):
@@ -230,8 +225,8 @@ func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, ho
 		}
 		event.Kind, event.Text = inbox.EventControl, "undecided"
 		if !kept {
-			failed = &failure{inbox.CodeUnknownKey, err}
-			event.Kind, event.Code, event.Text = inbox.EventFailure, failed.code, failed.Error()
+			failed = &inbox.Failure{Code: inbox.CodeUnknownKey, Err: err}
+			event.Kind, event.Code, event.Text = inbox.EventFailure, failed.Code, failed.Error()
 		}
 	case err != nil:
 		return Opened{}, err
@@ -240,7 +235,7 @@ func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, ho
 		opened.Refused = true
 		return opened, nil
 	}
-	if failed != nil && failed.code == inbox.CodeUnknownPrekey {
+	if failed != nil && failed.Code == inbox.CodeUnknownPrekey {
 		if err := a.resetFor(tx, in.Data, event.From); err != nil {
 			return Opened{}, err
 		}
@@ -263,8 +258,8 @@ func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, ho
 
 // keepOpened stores the event of a message, and reports whether the message is to be remembered. Found says that an
 // earlier version has received it.
-func (a *Account) keepOpened(tx *keystore.Tx, book *strangers.Book, event *inbox.Event, o opening, failed *failure,
-	found bool, how way) (bool, error) {
+func (a *Account) keepOpened(tx *keystore.Tx, book *strangers.Book, event *inbox.Event, o opening,
+	failed *inbox.Failure, found bool, how way) (bool, error) {
 	known, err := a.sentByKnown(tx, *event, o.claimed)
 	switch {
 	case err != nil:
@@ -291,7 +286,7 @@ type opening struct {
 	trace   string          // the name by which a repetition is recognised, in tableRequests or tableBoxes
 }
 
-// open decrypts and handles one message. An error of type *failure blames the message and leaves no trace in the
+// open decrypts and handles one message. An error of type *inbox.Failure blames the message and leaves no trace in the
 // transaction. Any other error is ours.
 func (a *Account) open(tx *keystore.Tx, data string, event *inbox.Event) (o opening, err error) {
 	env, err := envelope.Unpack(data)
@@ -299,19 +294,22 @@ func (a *Account) open(tx *keystore.Tx, data string, event *inbox.Event) (o open
 		return a.openV2(tx, event, data)
 	}
 	if err != nil {
-		return o, fail(inbox.CodeBadEnvelope, err)
+		return o, inbox.Fail(inbox.CodeBadEnvelope, err)
 	}
 	event.TimestampMS = int64(env.TimestampMS)
 	o.claimed = env.Kind != ciphertext.Sealed && env.Kind != ciphertext.Group
-	sender, kind, encrypted, err := a.unseal(env)
+	sender, kind, encrypted, err := layers.Unseal(a.keys.X25519, env)
 	if err != nil {
 		return o, err
 	}
 	event.From, event.Protocol = sender, string(ProtocolSignal)
+	if ignored, err := a.ignores(tx, sender); err != nil || ignored {
+		return o, cmp.Or(err, errIgnored)
+	}
 	ratcheted := kind == ciphertext.PreKeyWhisper || kind == ciphertext.Whisper
 	switch {
 	case event.Route == message.RouteSync && (!ratcheted || sender == a.ID()):
-		return o, fail(inbox.CodeBadEnvelope, errOnlyStored)
+		return o, inbox.Fail(inbox.CodeBadEnvelope, errOnlyStored)
 	case kind == ciphertext.Sealed:
 		return a.openBox(tx, event, env.Content, encrypted)
 	case sender == a.ID():
@@ -330,44 +328,23 @@ func (a *Account) open(tx *keystore.Tx, data string, event *inbox.Event) (o open
 		event.Kind, event.Text = inbox.EventControl, "server_receipt"
 		return o, nil
 	}
-	return o, fail(inbox.CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
-}
-
-// unseal returns the sender of an envelope, its kind of ciphertext, and the ciphertext. Sealed sender and a sealed box
-// look alike from outside, so unseal tries both. For a sealed box the kind is ciphertext.Sealed, and the bytes
-// are the padded content.
-func (a *Account) unseal(env envelope.Envelope) (sessionid.ID, ciphertext.Kind, []byte, error) {
-	if env.Kind != ciphertext.Sealed && env.Kind != ciphertext.Group {
-		return env.Source, env.Kind, env.Content, nil
-	}
-	inner, err := sealedsender.Open(a.keys.X25519, env.Content)
-	if err != nil {
-		padded, sender, boxErr := sealedbox.Open(a.keys.X25519, env.Content)
-		if boxErr == nil {
-			return sender, ciphertext.Sealed, padded, nil
-		}
-		if errors.Is(err, sealedsender.ErrMalformed) {
-			err = boxErr
-		}
-		return sessionid.ID{}, 0, nil, fail(inbox.CodeDecryptionFailed, err)
-	}
-	return inner.Sender, inner.Kind, inner.Content, nil
+	return o, inbox.Fail(inbox.CodeBadEnvelope, fmt.Errorf("envelope of %v", kind))
 }
 
 // openRequest handles a friend request, which is encrypted with the static secret of the two identities.
 func (a *Account) openRequest(tx *keystore.Tx, event *inbox.Event, encrypted []byte) (opening, error) {
 	padded, err := friendrequest.Decrypt(a.keys.X25519, event.From.PublicKey(), encrypted)
 	if err != nil {
-		return opening{}, fail(inbox.CodeDecryptionFailed, err)
+		return opening{}, inbox.Fail(inbox.CodeDecryptionFailed, err)
 	}
-	content, err := parsePadded(padded)
+	content, err := layers.ParsePadded(padded)
 	if err != nil {
 		return opening{}, err
 	}
 	if content.Bundle == nil {
-		return opening{}, fail(inbox.CodeBadEnvelope, errors.New("friend request has no prekey bundle"))
+		return opening{}, inbox.Fail(inbox.CodeBadEnvelope, errors.New("friend request has no prekey bundle"))
 	}
-	if err := a.checkBundle(*content.Bundle, event.From); err != nil {
+	if err := layers.CheckBundle(*content.Bundle, event.From, a.keys.X25519.Private); err != nil {
 		return opening{}, err
 	}
 	return a.handleRequest(tx, event, encrypted, content)
@@ -384,7 +361,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 	if kind == ciphertext.PreKeyWhisper {
 		header, err := ratchet.ParsePreKeyWhisperMessage(encrypted)
 		if err != nil {
-			return nil, ratchetFailure(err)
+			return nil, layers.RatchetFailure(err)
 		}
 		prekeys.Named = header.OneTimePrekeyID != nil
 		inner = header.Message
@@ -392,7 +369,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 	missing, sending := sessions.Missing(), sessions.Sending()
 	receiver := ratchet.Receiver{
 		Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey(), LateChains: ratchet.MaxLateChains,
-		Effort: a.efforts.of(event.From, claimed), Trials: a.efforts.trialsOf(event.From, claimed),
+		Effort: a.efforts.Of(event.From, claimed), Trials: a.efforts.TrialsOf(event.From, claimed),
 	}
 	result, err := sessions.Decrypt(a.env.Random, receiver, kind, encrypted)
 	if prekeys.Err != nil {
@@ -402,15 +379,15 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 		return nil, a.judgeUsed(tx, event, inner, err, claimed)
 	}
 	if err != nil {
-		return nil, ratchetFailure(err)
+		return nil, layers.RatchetFailure(err)
 	}
 	event.Overtook = sessions.Missing() > missing
-	content, err := parsePadded(result.Plaintext)
+	content, err := layers.ParsePadded(result.Plaintext)
 	if err != nil {
 		return nil, err
 	}
 	if content.Bundle != nil {
-		if err := a.checkBundle(*content.Bundle, event.From); err != nil {
+		if err := layers.CheckBundle(*content.Bundle, event.From, a.keys.X25519.Private); err != nil {
 			return nil, err
 		}
 	}
@@ -442,29 +419,6 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 	return content.Extension.AckKey, nil
 }
 
-// ratchetFailure blames the message for an error of the ratchet.
-func ratchetFailure(err error) error {
-	switch {
-	case errors.Is(err, ratchet.ErrUnknownPrekey):
-		return fail(inbox.CodeUnknownPrekey, err)
-	case errors.Is(err, ratchet.ErrNoSession):
-		return fail(inbox.CodeNoSession, err)
-	}
-	return fail(inbox.CodeDecryptionFailed, err)
-}
-
-func parsePadded(padded []byte) (message.Content, error) {
-	encoded, err := message.Unpad(padded)
-	if err != nil {
-		return message.Content{}, fail(inbox.CodeDecryptionFailed, err)
-	}
-	content, err := message.Parse(encoded)
-	if err != nil {
-		return message.Content{}, fail(inbox.CodeBadEnvelope, err)
-	}
-	return content, nil
-}
-
 // maxReceivedSessions bounds the stored sessions with one contact in bytes. Without it, a contact that makes the
 // account keep the keys of thousands of lost messages could grow the value beyond the keystore's maximum, and every
 // poll would fail. The other half is room for changes of our own. Honest contacts need a few kilobytes.
@@ -477,29 +431,7 @@ func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.Sessi
 		return err
 	}
 	if len(data) > maxReceivedSessions {
-		return fail(inbox.CodeDecryptionFailed, fmt.Errorf("the contact's sessions would take %d bytes", len(data)))
+		return inbox.Fail(inbox.CodeDecryptionFailed, fmt.Errorf("the contact's sessions would take %d bytes", len(data)))
 	}
 	return tx.Put(tableSessions, contact.String(), data)
-}
-
-// checkBundle refuses a bundle that has another identity than its sender, is not signed by it, or cannot start a
-// session.
-func (a *Account) checkBundle(bundle x3dh.Bundle, sender sessionid.ID) error {
-	if !bundle.IdentityKey.Equal(sender.PublicKey()) {
-		return fail(inbox.CodeBadSignature, errors.New("prekey bundle belongs to another identity than its sender's"))
-	}
-	if err := bundle.Verify(); err != nil {
-		return fail(inbox.CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
-	}
-	prekeys := []x25519.PublicKey{bundle.SignedPrekey}
-	if bundle.OneTimePrekey != nil {
-		prekeys = append(prekeys, *bundle.OneTimePrekey)
-	}
-	for _, key := range prekeys {
-		// A public key of low order is refused for every private key, so any one will do.
-		if _, err := a.keys.X25519.Private.DH(key); err != nil {
-			return fail(inbox.CodeBadSignature, fmt.Errorf("prekey bundle: %w", err))
-		}
-	}
-	return nil
 }

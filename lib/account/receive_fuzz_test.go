@@ -14,6 +14,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/layers"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/friendrequest"
@@ -55,7 +56,7 @@ func newReceiveWorld(t *testing.T) *receiveWorld {
 	bob.env.Plain = true
 	r.genuine = append(r.genuine, bob.says(alice, "plain"))
 	bob.env.Plain = false
-	box, err := packBox(w.random, erin.keys, alice.ID().PublicKey(), uint64(w.now.UnixMilli()),
+	box, err := layers.PackBox(w.random, erin.keys, alice.ID().PublicKey(), uint64(w.now.UnixMilli()),
 		message.TextV1("box", "erin", uint64(w.now.UnixMilli())).Marshal())
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +203,7 @@ func (r *receiveWorld) step(t *testing.T, s *script, sessions *ratchet.SessionRe
 		return sealed(from, ciphertext.FriendRequest, encrypted, err), from.ID()
 	case 6: // of session-v1, also from another device of Alice's
 		from := pick(s, []sessionid.Keys{r.bob, r.carol, r.erin, r.alice})
-		data, err := packBox(random, from, to, now, s.change(pick(s, r.contents)))
+		data, err := layers.PackBox(random, from, to, now, s.change(pick(s, r.contents)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/envelope"
@@ -175,7 +176,7 @@ func TestRemoveContact(t *testing.T) {
 		t.Fatal(err)
 	}
 	content := alice.content()
-	for _, table := range []keystore.Table{tableContacts, tableSessions, prekeystore.TableContacts} {
+	for _, table := range []keystore.Table{contacts.Table, tableSessions, prekeystore.TableContacts} {
 		if _, ok := content[string(table)+" "+bob.ID().String()]; ok {
 			t.Errorf("alice still has %s of bob", table)
 		}

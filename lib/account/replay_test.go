@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/ciphertext"
@@ -108,7 +109,7 @@ func takeApart(t *testing.T, recipient x25519.KeyPair, data string, padded []byt
 	t.Helper()
 	out := unwrap(t, recipient, data)
 	var err error
-	if out.content, err = parsePadded(padded); err != nil {
+	if out.content, err = layers.ParsePadded(padded); err != nil {
 		t.Fatal(err)
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/prekeystore"
 	"sessiontool/lib/ciphertext"
@@ -25,13 +26,13 @@ func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) er
 	if err != nil || env.Kind != ciphertext.Sealed {
 		return nil // the failure event already reports the message
 	}
-	contact, found, err := loadContact(tx, friend)
+	contact, found, err := contacts.Load(tx, friend)
 	now := a.env.Now().UTC()
-	knows := slices.Contains([]State{StateFriends, StateSent, StateExpired}, contact.state(now))
-	if err != nil || !found || !knows || early(now, contact.ResetAt, resetEvery) {
+	knows := slices.Contains([]State{StateFriends, StateSent, StateExpired}, contact.State(now))
+	if err != nil || !found || !knows || contacts.Early(now, contact.ResetAt, resetEvery) {
 		return err
 	}
-	if contact.state(now) != StateFriends {
+	if contact.State(now) != StateFriends {
 		// The contact takes a bundle with the one-time prekey of the request for a used one.
 		if err := prekeystore.DropOneTime(tx, friend); err != nil {
 			return err
@@ -41,9 +42,9 @@ func (a *Account) resetFor(tx *keystore.Tx, data string, friend sessionid.ID) er
 }
 
 // reset puts a reset of the session with a contact into the outbox.
-func (a *Account) reset(tx *keystore.Tx, contact contactState, now time.Time) error {
+func (a *Account) reset(tx *keystore.Tx, contact contacts.Contact, now time.Time) error {
 	contact.ResetAt = now
-	if err := saveContact(tx, contact); err != nil {
+	if err := contacts.Save(tx, contact); err != nil {
 		return err
 	}
 	out, err := a.sealReset(tx, contact.ID)

@@ -7,13 +7,13 @@ import (
 	"unicode/utf8"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/groupcommit"
+	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/ciphertext"
-	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
-	"sessiontool/lib/sealedsender"
 	"sessiontool/lib/sessionid"
 )
 
@@ -115,7 +115,7 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 			return err
 		}
 		if old.Kind == KindFriendRequest {
-			contact, err := a.contactFor(tx, draft.To)
+			contact, err := contacts.For(tx, draft.To, a.env.Now())
 			if err != nil {
 				return err
 			}
@@ -175,7 +175,10 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if draft.To == a.ID() {
 		return Outgoing{}, ErrSelf
 	}
-	contact, found, err := loadContact(tx, draft.To)
+	if err := refuseBlocked(tx, draft.To); err != nil {
+		return Outgoing{}, err
+	}
+	contact, found, err := contacts.Load(tx, draft.To)
 	if err != nil {
 		return Outgoing{}, err
 	}
@@ -185,7 +188,7 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if !found {
 		return Outgoing{}, fmt.Errorf("%w %s", ErrUnknownContact, draft.To)
 	}
-	if state := contact.state(a.env.Now()); state != StateFriends {
+	if state := contact.State(a.env.Now()); state != StateFriends {
 		return Outgoing{}, fmt.Errorf("%w: the state is %s", ErrNotFriends, state)
 	}
 	if sessions, err := loadSessions(tx, draft.To); err != nil {
@@ -261,7 +264,7 @@ func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Conten
 	return a.wrap(out, kind, encrypted)
 }
 
-// wrap puts a ciphertext into an envelope: with sealed sender, the default of every release, or with a visible sender.
+// wrap puts a ciphertext into an envelope: see [layers.Pack].
 func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) error {
 	if out.Undated = out.TimestampMS == 0; out.Undated {
 		out.TimestampMS = a.stamp()
@@ -271,18 +274,7 @@ func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) er
 	}
 	out.Protocol = string(ProtocolSignal)
 	out.ForwardSecrecy = kind == ciphertext.Whisper || kind == ciphertext.PreKeyWhisper
-	env := envelope.Envelope{Kind: kind, TimestampMS: uint64(out.TimestampMS), Content: encrypted}
-	if a.env.Plain {
-		env.Source = a.ID()
-	} else {
-		content, err := sealedsender.Seal(a.env.Random, a.keys.X25519, out.To.PublicKey(),
-			sealedsender.Inner{Kind: kind, Sender: a.ID(), Content: encrypted})
-		if err != nil {
-			return err
-		}
-		env.Kind, env.Content = ciphertext.Sealed, content
-	}
-	data, err := envelope.Pack(a.env.Random, env)
+	data, err := layers.Pack(a.env.Random, a.keys, out.To, kind, encrypted, out.TimestampMS, a.env.Plain)
 	out.Data = data
 	return err
 }

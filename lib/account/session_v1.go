@@ -1,19 +1,13 @@
 package account
 
 import (
-	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/hex"
-	"io"
-
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
-	"sessiontool/lib/envelope"
+	"sessiontool/lib/account/layers"
+	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
-	"sessiontool/lib/sealedbox"
-	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
-	"sessiontool/lib/x25519"
 )
 
 // This file is protocol session-v1 (session-v1.md section 6). It has no friend requests of its own: the first message
@@ -29,32 +23,15 @@ func (a *Account) sealBox(out *Outgoing, content message.Content) error {
 	}
 	content.SigTimestampMS = uint64(out.TimestampMS)
 	out.Protocol = string(ProtocolSessionV1)
-	data, err := packBox(a.env.Random, a.keys, out.To.PublicKey(), content.SigTimestampMS, content.Marshal())
+	data, err := layers.PackBox(a.env.Random, a.keys, out.To.PublicKey(), content.SigTimestampMS, content.Marshal())
 	out.Data = data
 	return err
-}
-
-// packBox makes the store data of a session-v1 message from an encoded Content. It draws from random the box's
-// ephemeral key, then the key of the outer signature. Libsession intends to refuse messages without that signature, and
-// signs with a throwaway key for an account without Session Pro.
-func packBox(random io.Reader, sender sessionid.Keys, to x25519.PublicKey, timestampMS uint64,
-	content []byte) (string, error) {
-	box, err := sealedbox.Seal(random, sender, to, message.PadV1(content))
-	if err != nil {
-		return "", err
-	}
-	throwaway := make([]byte, ed25519.SeedSize)
-	if _, err := io.ReadFull(random, throwaway); err != nil {
-		return "", err
-	}
-	signature := ed25519.Sign(ed25519.NewKeyFromSeed(throwaway), box)
-	return envelope.PackBox(timestampMS, box, envelope.ProSignature(signature))
 }
 
 // sealOpen seals a draft with session-v1 or session-v2, which need no session. It accepts the request of a contact that
 // has asked. To a stranger it is a request, and the answer makes friends.
 func (a *Account) sealOpen(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, error) {
-	contact, err := a.contactFor(tx, draft.To)
+	contact, err := contacts.For(tx, draft.To, a.env.Now())
 	if err != nil {
 		return Outgoing{}, err
 	}
@@ -66,37 +43,23 @@ func (a *Account) sealOpen(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, e
 	if err := a.sealFor(tx, &out, message.Text(draft.Text, a.id.DisplayName, nil), draft); err != nil {
 		return Outgoing{}, err
 	}
-	if kind == KindFriendRequest && contact.state(a.env.Now()) != StateReceived {
+	if message.Length(draft.Text) > message.PhoneChars {
+		out.Warnings = append(out.Warnings, outbox.WarnLong)
+	}
+	if kind == KindFriendRequest && contact.State(a.env.Now()) != StateReceived {
 		contact.Outgoing = nil
 	}
-	contact.wrote(Protocol(out.Protocol), request{
+	contact.Wrote(Protocol(out.Protocol), contacts.Request{
 		ID: inbox.ID(out.Data), Text: draft.Text, DisplayName: a.id.DisplayName, TimestampMS: out.TimestampMS,
 		At: a.env.Now().UTC(),
 	})
-	return out, saveContact(tx, contact)
-}
-
-// wrote updates a contact for a text to it in session-v1 or session-v2: the text accepts the contact's request or is a
-// request of ours.
-func (c *contactState) wrote(protocol Protocol, text request) {
-	switch c.state(text.At) {
-	case StateReceived:
-		c.befriended(text.At)
-		c.Protocol = ProtocolSessionV1 // also if the request was one of signal: there is no session with it
-	case StateNone, StateSent, StateExpired:
-		if c.Outgoing == nil {
-			c.Outgoing = &text
-		}
-	}
-	if c.Protocol == "" {
-		c.Protocol = protocol
-	}
+	return out, contacts.Save(tx, contact)
 }
 
 // approve makes the sender of a message request a friend, and puts the approval into the outbox.
-func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, error) {
-	contact.befriended(a.env.Now().UTC())
-	if err := saveContact(tx, contact); err != nil {
+func (a *Account) approve(tx *keystore.Tx, contact contacts.Contact) (Outgoing, error) {
+	contact.Befriended(a.env.Now().UTC())
+	if err := contacts.Save(tx, contact); err != nil {
 		return Outgoing{}, err
 	}
 	out := Outgoing{Kind: KindControl, To: contact.ID, TTLMillis: controlTTL, Digest: acceptance(contact.ID)}
@@ -117,10 +80,10 @@ func (a *Account) approve(tx *keystore.Tx, contact contactState) (Outgoing, erro
 func (a *Account) openBox(tx *keystore.Tx, event *inbox.Event, box, padded []byte) (o opening, err error) {
 	content, err := message.ParseV1(padded)
 	if err != nil {
-		return o, fail(inbox.CodeBadEnvelope, err)
+		return o, inbox.Fail(inbox.CodeBadEnvelope, err)
 	}
 	event.Protocol = string(ProtocolSessionV1)
-	return a.handleBox(tx, event, boxName(box), content)
+	return a.handleBox(tx, event, layers.BoxName(box), content)
 }
 
 // handleBox handles the content of a message of session-v1 or session-v2. Name is the same for all copies of it.
@@ -154,31 +117,25 @@ func (a *Account) handleBox(tx *keystore.Tx, event *inbox.Event, name string,
 	return o, a.handleOpen(tx, event, content)
 }
 
-// boxName names a sealed box: the first 32 hex digits of its SHA-256.
-func boxName(box []byte) string {
-	sum := sha256.Sum256(box)
-	return hex.EncodeToString(sum[:16])
-}
-
 // handleOwn handles a message from another device of this account: a copy of a sent message, or a note to self.
 func (a *Account) handleOwn(tx *keystore.Tx, event *inbox.Event, content message.Content) error {
 	event.DisplayName, event.To = a.id.DisplayName, a.ID()
 	event.Describe(content)
 	if asked, ok := content.Body.(message.Unsend); ok {
-		return a.unsend(tx, &contactState{ID: a.ID()}, asked)
+		return a.unsend(tx, &contacts.Contact{ID: a.ID()}, asked)
 	}
 	if err := inbox.ForgetUnsent(tx, event); err != nil || event.Kind != inbox.EventMessage || event.To == a.ID() {
 		return err
 	}
-	contact, err := a.contactFor(tx, event.To)
-	if err != nil || contact.knownProtocol() == ProtocolSignal {
+	contact, err := contacts.For(tx, event.To, a.env.Now())
+	if err != nil || contact.KnownProtocol() == ProtocolSignal {
 		return err
 	}
-	contact.wrote(Protocol(event.Protocol), request{
+	contact.Wrote(Protocol(event.Protocol), contacts.Request{
 		ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS,
 		At: event.ReceivedAt,
 	})
-	return saveContact(tx, contact)
+	return contacts.Save(tx, contact)
 }
 
 // handleOpen handles the content of a message of session-v1 or session-v2:
@@ -187,7 +144,7 @@ func (a *Account) handleOwn(tx *keystore.Tx, event *inbox.Event, content message
 //   - a text from a contact that we have written to, or its approval, makes friends;
 //   - a stranger without a text is not stored, and nothing but texts of a stranger is shown: see takeFromStranger.
 func (a *Account) handleOpen(tx *keystore.Tx, event *inbox.Event, content message.Content) error {
-	contact, err := a.contactFor(tx, event.From)
+	contact, err := contacts.For(tx, event.From, a.env.Now())
 	if err != nil {
 		return err
 	}
@@ -202,10 +159,10 @@ func (a *Account) handleOpen(tx *keystore.Tx, event *inbox.Event, content messag
 		}
 	}
 	response, _ := content.Body.(message.Response)
-	switch state := contact.state(a.env.Now()); {
+	switch state := contact.State(a.env.Now()); {
 	case state == StateNone && event.Kind == inbox.EventMessage:
 		event.Asks = true
-		contact.Incoming = &request{
+		contact.Incoming = &contacts.Request{
 			ID: event.ID, Text: event.Text, DisplayName: event.DisplayName, TimestampMS: event.TimestampMS,
 			At: event.ReceivedAt,
 		}
@@ -215,25 +172,25 @@ func (a *Account) handleOpen(tx *keystore.Tx, event *inbox.Event, content messag
 		if event.Kind != inbox.EventMessage && !response.Approved {
 			break
 		}
-		contact.befriended(event.ReceivedAt)
+		contact.Befriended(event.ReceivedAt)
 		if response.Approved {
 			describeAcceptance(event, contact)
 		}
 	}
 	contact.Protocol = Protocol(event.Protocol)
-	return saveContact(tx, contact)
+	return contacts.Save(tx, contact)
 }
 
 // unsend deletes the content of a message at its sender's request: from the inbox, and from a waiting request. Only the
 // author can unsend a message. What is kept of a stranger is left to takeBack.
-func (a *Account) unsend(tx *keystore.Tx, contact *contactState, asked message.Unsend) error {
+func (a *Account) unsend(tx *keystore.Tx, contact *contacts.Contact, asked message.Unsend) error {
 	if asked.Author != contact.ID.String() {
 		return nil
 	}
 	if contact.Incoming != nil && uint64(contact.Incoming.TimestampMS) == asked.TimestampMS {
 		contact.Incoming.Text = ""
 	}
-	if contact.ID != a.ID() && !contact.known() {
+	if contact.ID != a.ID() && !contact.Known() {
 		return nil
 	}
 	return inbox.Unsend(tx, contact.ID, asked.TimestampMS, a.life)

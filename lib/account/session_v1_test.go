@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/envelope"
@@ -169,8 +170,12 @@ func TestMessageRequestAcceptedAndDeclined(t *testing.T) {
 		t.Fatal(err)
 	}
 	bob.wantState(carol, StateNone)
-	if event := bob.get(carol.writes(bob, "please")); !event.Asks {
-		t.Errorf("who was declined may ask again: %+v", event)
+	if event := bob.get(carol.writes(bob, "please")); event.Kind != inbox.EventControl || event.Seq != 0 {
+		t.Errorf("a declined stranger is shown again: %+v", event)
+	}
+	bob.writes(carol, "after all")
+	if event := bob.get(carol.writes(bob, "finally")); event.Kind != inbox.EventMessage {
+		t.Errorf("a contact that the user wrote to is ignored: %+v", event)
 	}
 }
 
@@ -463,12 +468,12 @@ func TestTextToASignalRequest(t *testing.T) {
 	}
 	for _, protocol := range []Protocol{ProtocolSessionV1, ProtocolSignal} {
 		err := bob.update(t.Context(), func(tx *keystore.Tx) error {
-			contact, _, err := loadContact(tx, alice.ID())
+			contact, _, err := contacts.Load(tx, alice.ID())
 			if err != nil {
 				return err
 			}
 			contact.Protocol = protocol
-			return saveContact(tx, contact)
+			return contacts.Save(tx, contact)
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/layers"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/internal/fields"
 	"sessiontool/lib/internal/refbox"
@@ -65,7 +66,7 @@ func readV1(recipient sessionid.Keys, data []byte) (envelope.Envelope, sessionid
 	if err != nil {
 		return env, sessionid.ID{}, message.Content{}, err
 	}
-	sender, _, padded, err := (&Account{keys: recipient}).unseal(env)
+	sender, _, padded, err := layers.Unseal(recipient.X25519, env)
 	if err != nil {
 		return env, sender, message.Content{}, err
 	}
@@ -119,7 +120,7 @@ func TestRecordedLibsessionMade(t *testing.T) {
 			t.Errorf("%s: padded to %x, want %x", recorded.Name, padded, []byte(recorded.Padded))
 		}
 		to := keysOf(recorded.Recipient).X25519.Public
-		data, err := packBox(bytes.NewReader(draws), keysOf(recorded.Sender), to, recorded.TimestampMS,
+		data, err := layers.PackBox(bytes.NewReader(draws), keysOf(recorded.Sender), to, recorded.TimestampMS,
 			recorded.Content)
 		if want := base64.StdEncoding.EncodeToString(recorded.Message); err != nil || data != want {
 			t.Errorf("%s: packed %s (%v), want %s", recorded.Name, data, err, want)

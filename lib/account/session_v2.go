@@ -1,15 +1,16 @@
 package account
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
+	"cmp"
 	"errors"
 	"fmt"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
+	"sessiontool/lib/account/efforts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/keyring"
+	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/peerkeys"
 	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/account/undecided"
@@ -48,16 +49,9 @@ func (a *Account) sealFor(tx *keystore.Tx, out *Outgoing, content message.Conten
 		out.TimestampMS = a.stamp()
 	}
 	content.SigTimestampMS = uint64(out.TimestampMS)
-	encoded := v2message.Draft{To: out.To, Content: content.Marshal()}
 	out.Protocol, out.ForwardSecrecy = string(ProtocolSessionV2), !key.IsZero()
-	var sealed []byte
-	var err error
-	if key.IsZero() {
-		sealed, err = v2message.SealWithoutPFS(a.env.Random, a.keys, encoded)
-	} else {
-		sealed, err = v2message.Seal(a.env.Random, a.keys, encoded, key)
-	}
-	out.Data = base64.StdEncoding.EncodeToString(sealed)
+	data, err := layers.SealV2(a.env.Random, a.keys, v2message.Draft{To: out.To, Content: content.Marshal()}, key)
+	out.Data = data
 	return err
 }
 
@@ -67,44 +61,24 @@ var errUndecided = errors.New("no key of the account opens the message yet")
 // openV2 handles a message of protocol session-v2.
 func (a *Account) openV2(tx *keystore.Tx, event *inbox.Event, data string) (o opening, err error) {
 	if event.Route == message.RouteSync {
-		return o, fail(inbox.CodeBadEnvelope, errOnlyStored)
-	}
-	sealed, err := base64.StdEncoding.Strict().DecodeString(data)
-	if err != nil {
-		return o, fail(inbox.CodeBadEnvelope, err)
+		return o, inbox.Fail(inbox.CodeBadEnvelope, errOnlyStored)
 	}
 	keys, err := a.openKeyring(tx)
 	if err != nil {
 		return o, err
 	}
-	opened, err := v2message.Open(a.keys, keys.Held(), sealed)
+	opened, content, err := layers.OpenV2(a.keys, keys.Held(), data)
 	switch {
 	case errors.Is(err, v2message.ErrNoKey):
 		return o, errUndecided
-	case errors.Is(err, v2message.ErrVersion):
-		return o, fail(inbox.CodeNewerProtocol, err)
 	case err != nil:
-		return o, fail(inbox.CodeBadEnvelope, err)
-	}
-	content, err := message.Parse(opened.Content)
-	if err == nil && content.SigTimestampMS == 0 {
-		err = errors.New("the message has no time of its sender")
-	}
-	if err != nil {
-		return o, fail(inbox.CodeBadEnvelope, err)
+		return o, err
 	}
 	event.From, event.Protocol, event.ForwardSecrecy = opened.Sender, string(ProtocolSessionV2), opened.ForwardSecrecy
-	return a.handleBox(tx, event, messageName(opened), content)
-}
-
-// messageName names a message of session-v2 for the recognition of copies. Neither the key indicator nor, without
-// forward secrecy, the ML-KEM ciphertext is authenticated, and whoever has the recipient's keys can encrypt the signed
-// part anew. So the name is made of what the sender signed.
-func messageName(m v2message.Message) string {
-	sum := sha256.New()
-	sum.Write(m.Sender[:])
-	sum.Write(m.Content)
-	return hex.EncodeToString(sum.Sum(nil)[:16])
+	if ignored, err := a.ignores(tx, opened.Sender); err != nil || ignored {
+		return o, cmp.Or(err, errIgnored)
+	}
+	return a.handleBox(tx, event, layers.MessageName(opened), content)
 }
 
 // keepUndecided keeps a message for which a key may still come. It returns false if there is no room for it.
@@ -117,7 +91,7 @@ func (a *Account) keepUndecided(tx *keystore.Tx, in Incoming, event inbox.Event)
 // retryUndecided opens the messages that waited for a key, and returns those that open now.
 func (a *Account) retryUndecided(tx *keystore.Tx) (opened []Opened, err error) {
 	book := a.book(tx)
-	a.efforts = newEfforts()
+	a.efforts = efforts.New()
 	err = undecided.Each(tx, func(m undecided.Message) error {
 		one, err := a.openAgain(tx, book, m)
 		if err != nil || one == nil {
@@ -136,12 +110,15 @@ func (a *Account) retryUndecided(tx *keystore.Tx) (opened []Opened, err error) {
 func (a *Account) openAgain(tx *keystore.Tx, book *strangers.Book, m undecided.Message) (*Opened, error) {
 	event := inbox.Event{ID: m.Name, Hash: m.Hash, Route: message.Route(m.Route), ReceivedAt: a.env.Now().UTC()}
 	o, err := a.openV2(tx, &event, m.Data)
-	var failed *failure
+	var failed *inbox.Failure
 	switch {
 	case errors.Is(err, errUndecided):
 		return nil, nil
+	case errors.Is(err, errIgnored):
+		event.Kind = inbox.EventControl
+		return &Opened{Event: event}, book.Refuse(event.ID, reasonIgnored)
 	case errors.As(err, &failed):
-		event.Kind, event.Code, event.Text = inbox.EventFailure, failed.code, failed.Error()
+		event.Kind, event.Code, event.Text = inbox.EventFailure, failed.Code, failed.Error()
 	case err != nil:
 		return nil, err
 	}
@@ -180,7 +157,7 @@ func (a *Account) peerKeys(tx *keystore.Tx, draft Draft) (peerkeys.Known, error)
 		return peerkeys.Known{}, nil
 	}
 	if draft.Protocol != ProtocolSessionV2 {
-		contact, _, err := loadContact(tx, draft.To)
+		contact, _, err := contacts.Load(tx, draft.To)
 		if err != nil || draft.Protocol != "" || draft.protocol(contact) != ProtocolSessionV1 {
 			return peerkeys.Known{}, err
 		}

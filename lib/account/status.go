@@ -2,35 +2,19 @@ package account
 
 import (
 	"context"
-	"encoding/hex"
-	"time"
 
 	"sessiontool/keystore"
-	"sessiontool/lib/message"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/sessionid"
 )
 
-// StatusFreshFor is how long an online status is valid, and the time to live of a message that carries only a status
-// (sync-route.md section 7).
-const StatusFreshFor = 24 * time.Hour
-
-// Status is the last online status of a contact. Node is the Ed25519 key, in lower-case hex, of the service node at
-// which the contact listens. Node is empty if the contact does not listen or was not found there. ToldMS is the time of
-// the status in milliseconds by the contact's clock, but never ahead of ours.
-type Status struct {
-	Node   string
-	ToldMS int64
-}
-
-// Fresh reports whether the status is still valid at a time.
-func (s Status) Fresh(now time.Time) bool {
-	return now.Sub(time.UnixMilli(s.ToldMS)) < StatusFreshFor
-}
+// StatusFreshFor is how long an online status is valid.
+const StatusFreshFor = contacts.StatusFreshFor
 
 // StatusOf returns the last status of a contact, and whether it ever sent one. Other clients never do.
 func (a *Account) StatusOf(ctx context.Context, id sessionid.ID) (status Status, told bool, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
-		contact, _, err := loadContact(tx, id)
+		contact, _, err := contacts.Load(tx, id)
 		if err == nil && contact.Status != nil {
 			status, told = *contact.Status, true
 		}
@@ -42,38 +26,11 @@ func (a *Account) StatusOf(ctx context.Context, id sessionid.ID) (status Status,
 // Unreachable records that a contact did not listen at tried. It keeps a newer status.
 func (a *Account) Unreachable(ctx context.Context, id sessionid.ID, tried Status) error {
 	return a.update(ctx, func(tx *keystore.Tx) error {
-		contact, found, err := loadContact(tx, id)
+		contact, found, err := contacts.Load(tx, id)
 		if err != nil || !found || contact.Status == nil || *contact.Status != tried {
 			return err
 		}
 		contact.Status.Node = ""
-		return saveContact(tx, contact)
+		return contacts.Save(tx, contact)
 	})
-}
-
-// takeStatus stores the status in a message, and reports whether the contact listens at a new node. Messages may
-// overtake each other, so takeStatus ignores a status older than the stored one.
-func (c *contactState) takeStatus(extension *message.Extension, now time.Time) (moved bool) {
-	if extension == nil || extension.Status == nil {
-		return false
-	}
-	told := Status{ToldMS: min(int64(min(extension.StatusTimestampMS, 1<<62)), now.UnixMilli())}
-	if extension.Status.Reachable && validNode(extension.Status.Address) {
-		told.Node = extension.Status.Address
-	}
-	before := Status{}
-	if c.Status != nil {
-		before = *c.Status
-	}
-	if told.ToldMS < before.ToldMS {
-		return false
-	}
-	c.Status = &told
-	return told.Node != "" && told.Node != before.Node
-}
-
-// validNode reports whether an address is the name of a service node: its Ed25519 key in lower-case hex.
-func validNode(address string) bool {
-	raw, err := hex.DecodeString(address)
-	return err == nil && len(raw) == 32 && hex.EncodeToString(raw) == address
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/tables"
@@ -191,7 +192,7 @@ func TestStoredBeforeStatuses(t *testing.T) {
 	alice.get(data)
 	out := alice.seals(Draft{To: bob.ID(), Text: "waits"})
 	err := alice.update(t.Context(), func(tx *keystore.Tx) error {
-		contact, _, err := loadContact(tx, bob.ID())
+		contact, _, err := contacts.Load(tx, bob.ID())
 		if err != nil {
 			return err
 		}
@@ -207,7 +208,7 @@ func TestStoredBeforeStatuses(t *testing.T) {
 		if err := outbox.Save(tx, out); err != nil {
 			return err
 		}
-		return saveContact(tx, contact)
+		return contacts.Save(tx, contact)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
@@ -209,10 +210,10 @@ func TestForm0Rewritten(t *testing.T) {
 			if out, err = outbox.Decode(1, []byte(value)); err == nil {
 				anew, err = outbox.Encode(out)
 			}
-		case tableContacts:
-			var contact contactState
-			if contact, err = decodeContact([]byte(value)); err == nil {
-				anew, err = encodeContact(contact)
+		case contacts.Table:
+			var contact contacts.Contact
+			if contact, err = contacts.Decode([]byte(value)); err == nil {
+				anew, err = contacts.Encode(contact)
 			}
 		default:
 			continue
@@ -222,11 +223,11 @@ func TestForm0Rewritten(t *testing.T) {
 		}
 		rewritten++
 		got, want := fieldsOf(t, string(anew)), fieldsOf(t, value)
-		if got["version"] != float64(storedVersion) {
+		if got["version"] != float64(contacts.Version) {
 			t.Errorf("%s has no number: %s", name, anew)
 		}
 		delete(got, "version")
-		for protocol, old := range oldProtocols {
+		for protocol, old := range contacts.OldProtocols {
 			if want["protocol"] == old {
 				want["protocol"] = string(protocol)
 			}
@@ -263,13 +264,13 @@ func TestStoredFormHasEveryField(t *testing.T) {
 		t.Errorf("the entry %+v comes back as %+v, %v", wantOut, out, err)
 	}
 
-	var contact, wantContact contactState
+	var contact, wantContact contacts.Contact
 	fill(t, reflect.ValueOf(&wantContact).Elem())
-	for protocol := range oldProtocols {
+	for protocol := range contacts.OldProtocols {
 		wantContact.Protocol = protocol
-		if value, err := encodeContact(wantContact); err != nil {
+		if value, err := contacts.Encode(wantContact); err != nil {
 			t.Error(err)
-		} else if contact, err = decodeContact(value); err != nil || !reflect.DeepEqual(contact, wantContact) {
+		} else if contact, err = contacts.Decode(value); err != nil || !reflect.DeepEqual(contact, wantContact) {
 			t.Errorf("the contact %+v comes back as %+v, %v", wantContact, contact, err)
 		}
 	}
@@ -340,7 +341,7 @@ func TestStoredWords(t *testing.T) {
 func TestNewerForm(t *testing.T) {
 	const later = `{"version":3,"kind":[1],"control":{"version":3}}`
 	_, out := outbox.Decode(1, []byte(later))
-	_, contact := decodeContact([]byte(later))
+	_, contact := contacts.Decode([]byte(later))
 	for name, err := range map[string]error{"entry": out, "contact": contact} {
 		if !errors.Is(err, keystore.ErrVersion) {
 			t.Errorf("%s: got %v, want ErrVersion", name, err)
@@ -350,7 +351,7 @@ func TestNewerForm(t *testing.T) {
 
 // A value with a word that no version has written is corrupt.
 func TestCorruptForms(t *testing.T) {
-	_, contact := decodeContact([]byte(`{"version":1,"protocol":"2031"}`))
+	_, contact := contacts.Decode([]byte(`{"version":1,"protocol":"2031"}`))
 	_, receipt := outbox.Decode(1, []byte(`{"version":1,"receipt":{"to":"05"}}`))
 	for name, err := range map[string]error{"contact": contact, "receipt": receipt} {
 		if !errors.Is(err, keystore.ErrCorrupt) {

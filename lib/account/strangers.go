@@ -7,14 +7,13 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/addressbook"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
 )
-
-// known reports whether the user has dealt with the contact: the two are friends, or the account has written to it.
-func (c contactState) known() bool { return !c.FriendsSince.IsZero() || c.Outgoing != nil }
 
 // sentByKnown reports whether the sender of a message is authenticated and is the account itself or known. A failure
 // and a control event of a message whose sender is only claimed are anybody's.
@@ -25,8 +24,8 @@ func (a *Account) sentByKnown(tx *keystore.Tx, event inbox.Event, claimed bool) 
 	case event.From == a.ID():
 		return true, nil
 	}
-	contact, found, err := loadContact(tx, event.From)
-	return found && contact.known(), err
+	contact, found, err := contacts.Load(tx, event.From)
+	return found && contact.Known(), err
 }
 
 // refusalReasons are the reasons that package strangers remembers, by number. Add new ones at the end. The first one is
@@ -156,14 +155,21 @@ type strangerContacts struct {
 }
 
 // waits reports whether the user has not dealt with a contact whose request waits.
-func (a *Account) waits(c contactState) bool {
-	return c.state(a.env.Now()) == StateReceived && !c.known() && !c.Verified
+func (a *Account) waits(tx *keystore.Tx, c contacts.Contact) (bool, error) {
+	if c.State(a.env.Now()) != StateReceived || c.Known() || c.Verified {
+		return false, nil
+	}
+	entry, err := addressbook.Get(tx, c.ID)
+	return entry.Name == "", err
 }
 
 // Waits implements [strangers.Contacts].
 func (s strangerContacts) Waits(id sessionid.ID) (bool, error) {
-	contact, found, err := loadContact(s.tx, id)
-	return found && s.waits(contact), err
+	contact, found, err := contacts.Load(s.tx, id)
+	if err != nil || !found {
+		return false, err
+	}
+	return s.waits(s.tx, contact)
 }
 
 // AllWaiting implements [strangers.Contacts].
@@ -173,11 +179,12 @@ func (s strangerContacts) AllWaiting() (ids []sessionid.ID, err error) {
 		at time.Time
 	}
 	var all []waiting
-	err = s.eachContact(s.tx, func(c contactState) error {
-		if s.waits(c) {
+	err = contacts.Each(s.tx, func(c contacts.Contact) error {
+		waits, err := s.waits(s.tx, c)
+		if waits {
 			all = append(all, waiting{c.ID, c.Incoming.At})
 		}
-		return nil
+		return err
 	})
 	slices.SortFunc(all, func(x, y waiting) int {
 		return cmp.Or(x.at.Compare(y.at), cmp.Compare(x.id.String(), y.id.String()))

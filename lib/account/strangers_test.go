@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/efforts"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
@@ -86,7 +88,7 @@ func (s stranger) boxes(to *person, content message.Content) string {
 	s.w.pass(time.Millisecond)
 	at := uint64(s.w.now.UnixMilli())
 	content.SigTimestampMS = at
-	data, err := packBox(s.w.random, s.keys, to.ID().PublicKey(), at, content.Marshal())
+	data, err := layers.PackBox(s.w.random, s.keys, to.ID().PublicKey(), at, content.Marshal())
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
@@ -440,8 +442,16 @@ func TestRepeatedRequests(t *testing.T) {
 	if err != nil || len(requests) != 1 || requests[0].Text != fmt.Sprint("please ", asks-1) {
 		t.Errorf("waiting are %+v, %v", requests, err)
 	}
-	// After an answer the count begins anew.
+	// After an answer that is taken back the count begins anew.
 	if _, err := alice.Decline(t.Context(), mallory.keys.ID().String()); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Second)
+	alice.get(mallory.asks(alice, "after all?"))
+	if events := alice.events(); len(events) != 0 {
+		t.Errorf("%d requests are printed after the first was declined", len(events))
+	}
+	if err := alice.Unblock(t.Context(), mallory.keys.ID()); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Second)
@@ -532,12 +542,12 @@ func TestWorkForForgedMessages(t *testing.T) {
 	opened := alice.gets(append(batch, bob.says(alice, "the friend"))...)
 	wantFailure(t, opened[0].Event, inbox.CodeDecryptionFailed)
 	wantText(t, opened[forged].Event, "the friend")
-	agreements, steps := alice.efforts.claimedTrials.Spent()
+	agreements, steps := alice.efforts.TrialsOf(sessionid.ID{}, true).Spent()
 	t.Logf("%d forged messages cost %d agreements and %d steps", forged, agreements, steps)
-	if agreements == 0 || agreements > 3*forged+claimedTrials/40 || steps > 3*32*forged+claimedTrials {
+	if agreements == 0 || agreements > 3*forged+efforts.ClaimedTrials/40 || steps > 3*32*forged+efforts.ClaimedTrials {
 		t.Errorf("%d agreements, %d steps", agreements, steps)
 	}
-	if agreements, _ := alice.efforts.trialsOf(bob.ID(), false).Spent(); agreements > 1 {
+	if agreements, _ := alice.efforts.TrialsOf(bob.ID(), false).Spent(); agreements > 1 {
 		t.Errorf("the friend's message cost %d agreements", agreements)
 	}
 }

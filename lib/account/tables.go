@@ -4,15 +4,12 @@ import "sessiontool/keystore"
 
 // The tables of an account in the keystore, beside those of the packages below this one.
 const (
-	tableIdentity  keystore.Table = "identity"  // identityKey -> identity
-	tableTimes     keystore.Table = "times"     // name -> time of the last run
-	tableContacts  keystore.Table = "contacts"  // contact -> contactState
-	tableRequests  keystore.Table = "requests"  // digest of a friend request's ciphertext -> nothing
-	tableBoxes     keystore.Table = "boxes"     // digest of a sealed box -> nothing
-	tableSessions  keystore.Table = "sessions"  // contact -> ratchet record
-	tableListeners keystore.Table = "listeners" // process -> listening
-	tableChannels  keystore.Table = "channels"  // contact -> channel
-	tableOwed      keystore.Table = "owed"      // contact -> owed
+	tableIdentity keystore.Table = "identity" // identityKey -> identity
+	tableTimes    keystore.Table = "times"    // name -> time of the last run
+	tableRequests keystore.Table = "requests" // digest of a friend request's ciphertext -> nothing
+	tableBoxes    keystore.Table = "boxes"    // digest of a sealed box -> nothing
+	tableSessions keystore.Table = "sessions" // contact -> ratchet record
+	tableChannels keystore.Table = "channels" // contact -> channel
 )
 
 const (

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/layers"
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/message"
@@ -174,7 +175,7 @@ func compareSent(t *testing.T, name, made string, want stored, sender, recipient
 		if err != nil {
 			t.Fatal(err)
 		}
-		content, err := parsePadded(padded)
+		content, err := layers.ParsePadded(padded)
 		data.ProfileKey = nil
 		expected := message.Content{Body: data, Bundle: want.content.Bundle}
 		if err != nil || !ours.request || ours.timestamp != want.timestamp || !reflect.DeepEqual(content, expected) {

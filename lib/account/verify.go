@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/safetynumber"
 	"sessiontool/lib/sessionid"
 )
@@ -18,7 +19,7 @@ func (a *Account) SafetyNumber(contact sessionid.ID) string { return safetynumbe
 func (a *Account) Verify(ctx context.Context, contact sessionid.ID, number string) error {
 	want := a.SafetyNumber(contact) // takes milliseconds, so compute it outside the transaction
 	return a.update(ctx, func(tx *keystore.Tx) error {
-		c, found, err := loadContact(tx, contact)
+		c, found, err := contacts.Load(tx, contact)
 		if err != nil {
 			return err
 		}
@@ -29,6 +30,6 @@ func (a *Account) Verify(ctx context.Context, contact sessionid.ID, number strin
 			return ErrSafetyNumber
 		}
 		c.Verified = true
-		return saveContact(tx, c)
+		return contacts.Save(tx, c)
 	})
 }

@@ -44,6 +44,7 @@ type order struct {
 	Kinds      []FaultKind `json:"kinds,omitempty"` // of faults to clear
 	Difficulty uint64      `json:"difficulty,omitempty"`
 	Nodes      []string    `json:"nodes,omitempty"` // for Set and Clear
+	States     bool        `json:"states,omitempty"`
 }
 
 // result is the result of an order. Faults are those that were set or cleared, or all present ones.
@@ -52,6 +53,7 @@ type result struct {
 	Kind   string      `json:"kind,omitempty"` // of the error: "node", "fault" or empty
 	Status Status      `json:"status"`
 	Faults []NodeFault `json:"faults"`
+	States []NodeState `json:"states,omitempty"`
 }
 
 // Status counts the nodes and swarms of a network, with nodes from outside, and says what all its own nodes have in
@@ -169,6 +171,8 @@ func (n *Network) execute(ctx context.Context, o order) (done result) {
 		done.Faults, err = n.SetFault(ctx, o.Nodes, *o.Set)
 	case o.Clear:
 		done.Faults, err = n.ClearFaults(ctx, o.Nodes, o.Kinds...)
+	case o.States:
+		done.States, err = n.States()
 	case o.Difficulty != 0:
 		err = n.SetDifficulty(o.Difficulty)
 	default:

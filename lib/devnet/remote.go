@@ -84,6 +84,12 @@ func (r *Remote) Status(ctx context.Context) (Status, error) {
 	return done.Status, err
 }
 
+// States calls [Network.States].
+func (r *Remote) States(ctx context.Context) ([]NodeState, error) {
+	done, err := r.send(ctx, order{States: true})
+	return done.States, err
+}
+
 // send sends one order. A result may come together with an error.
 func (r *Remote) send(ctx context.Context, o order) (done result, err error) {
 	body, err := json.Marshal(o)

@@ -10,6 +10,7 @@ import (
 
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
+	"sessiontool/lib/trace"
 )
 
 // The errors in a [Reply] and of [Client.AskSwarm] for members that refuse a request or do not answer.
@@ -147,7 +148,12 @@ func Ask(ctx context.Context, directory Directory, grace time.Duration, q Questi
 	default:
 		a.queue = a.ordered(members)
 	}
-	return a.run(ctx)
+	ctx, a.span = trace.Start(ctx, trace.SpanAsk, trace.String(trace.KeyMethod, q.Call.Method),
+		trace.Int("members_known", len(a.queue)), trace.Int("sides", q.Sides), trace.Int("enough", q.Enough))
+	err := a.run(ctx)
+	a.span.Set(trace.Int("done", a.done))
+	a.span.End(err)
+	return err
 }
 
 // ordered returns members in random order, but preferred ones first and those that failed lately last.
@@ -187,6 +193,9 @@ type asking struct {
 	fresh         bool   // the swarm was looked up
 	broken        error  // no path works
 	failures      []error
+
+	span *trace.Recording
+	why  string // why the next member is asked, for the trace; empty for the first ones
 }
 
 // side is a member that is being asked.
@@ -219,6 +228,7 @@ func (a *asking) run(ctx context.Context) error {
 		case a.fresh || a.Only != nil:
 			return a.unanswered()
 		}
+		a.retry("too few members of the known swarm did: the swarm is looked up")
 		members, err := a.directory.LookupSwarm(ctx, a.Owner)
 		if err != nil {
 			a.failures = append(a.failures, err)
@@ -226,6 +236,12 @@ func (a *asking) run(ctx context.Context) error {
 		}
 		a.fresh, a.queue = true, a.ordered(members)
 	}
+}
+
+// retry records why other requests follow.
+func (a *asking) retry(why string) {
+	a.why = why
+	a.span.Event(trace.EventRetry, trace.String(trace.KeyReason, why))
 }
 
 func (a *asking) unanswered() error {
@@ -238,6 +254,7 @@ func (a *asking) correctClock(ctx context.Context) error {
 		return &ClockError{Offset: a.directory.Offset()}
 	}
 	a.corrected = true
+	a.retry("members refuse the time of the request: the clock is corrected")
 	switch _, err := a.directory.SyncClock(ctx); {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -260,6 +277,7 @@ func (a *asking) correctClock(ctx context.Context) error {
 type answered struct {
 	Reply
 	right []Node
+	span  *trace.Recording
 }
 
 // round asks members until the question is over. The error is Request's.
@@ -307,6 +325,7 @@ func (a *asking) round(ctx context.Context) error {
 		case key := <-late:
 			if side := a.active[key]; side != nil {
 				side.late = true
+				a.why = "a member is late"
 			}
 		case <-grace:
 			grace = nil
@@ -337,8 +356,10 @@ func (a *asking) launch(ctx context.Context, sides *sync.WaitGroup, node Node, r
 	}
 	started := time.Now()
 	a.active[node.Ed25519].started, a.active[node.Ed25519].late = started, false
+	ctx, span := trace.Start(ctx, trace.SpanMember, trace.Name(trace.KeyNode, node.Ed25519),
+		trace.String(trace.KeyMethod, call.Method), trace.String(trace.KeyReason, a.why))
 	sides.Go(func() {
-		reply := answered{Reply: Reply{Member: node}}
+		reply := answered{Reply: Reply{Member: node}, span: span}
 		reply.Answer, reply.Err = a.Backend.Do(ctx, node, call)
 		reply.Took = time.Since(started)
 		if reply.Err == nil {
@@ -347,6 +368,8 @@ func (a *asking) launch(ctx context.Context, sides *sync.WaitGroup, node Node, r
 		select {
 		case replies <- reply:
 		case <-ctx.Done():
+			span.Set(trace.Bool("left", true))
+			span.End(ErrPending)
 		}
 	})
 	return nil
@@ -373,6 +396,7 @@ func (a *asking) classify(ctx context.Context, reply *answered) {
 // take judges a reply, and reports whether to ask its member again.
 func (a *asking) take(reply answered) (again bool) {
 	verdict := a.Question.Judge.Judge(reply.Reply)
+	a.note(reply, verdict)
 	switch {
 	case reply.Err == nil:
 		return a.follow(verdict, reply.Reply)
@@ -385,6 +409,27 @@ func (a *asking) take(reply answered) (again bool) {
 	}
 	a.fail(reply.Member, reply.Err)
 	return false
+}
+
+// note records a reply and its verdict.
+func (a *asking) note(reply answered, verdict Verdict) {
+	if reply.span == nil {
+		return
+	}
+	failure := reply.Err
+	switch {
+	case failure != nil:
+		a.why = failure.Error()
+	case verdict == Next || verdict == Settled:
+		failure = fmt.Errorf("status %d: %.200q", reply.Status, reply.Body)
+		a.why = failure.Error()
+	case verdict == Doubt:
+		a.why = "one member alone is not trusted"
+	case verdict == Again:
+		a.why = "the member has more"
+	}
+	reply.span.Set(trace.Int(trace.KeyStatus, reply.Status), trace.Name("verdict", verdict))
+	reply.span.End(failure)
 }
 
 // follow acts on a verdict.

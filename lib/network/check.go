@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
@@ -37,7 +38,12 @@ func (c *Client) RegisteredSwarm(ctx context.Context, id sessionid.ID) (swarm.Sw
 func (c *Client) Version(ctx context.Context, node Node) (string, error) {
 	round, cancel := context.WithTimeoutCause(ctx, roundTimeout, errRoundTimeout)
 	defer cancel()
+	started := time.Now()
 	answer, err := c.http.GetNode(round, node.IP, node.Port, storage.StatsPath)
+	if err == nil {
+		c.log.Info("node answers", "method", storage.StatsPath, "path", pathDirect,
+			"ms", milliseconds(time.Since(started)), "status", answer.Status, "node", node.Ed25519)
+	}
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}

@@ -15,6 +15,7 @@ import (
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/trace"
 )
 
 // ClockSource is the party whose time counts.
@@ -164,7 +165,9 @@ func answerTime(status int, body string) time.Time {
 // its time. With fewer than three nodes, the seeds together are one more voice. If there is no time at all, the error
 // wraps [ErrNoTime], and [ErrNoSeed] too if no seed answers; the known offset stays. Otherwise the error is the
 // context's.
-func (c *Client) SyncClock(ctx context.Context) (Clock, error) {
+func (c *Client) SyncClock(ctx context.Context) (clock Clock, err error) {
+	ctx, span := trace.Start(ctx, trace.SpanClock)
+	defer func() { span.End(err) }()
 	voices, failures := c.nodeVoices(ctx)
 	if ctx.Err() == nil && len(voices) < enoughVoices {
 		seeds, err := c.seedVoices(ctx)

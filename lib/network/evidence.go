@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/trace"
 	"sessiontool/lib/x25519"
 )
 
@@ -38,10 +39,15 @@ type suspicion struct {
 // Few paths are examined at a time, so that a burst of late requests on a busy machine does not make it busier. Most
 // examinations then find that the nodes on their path have answered meanwhile, or that one of them is suspected
 // already.
-func (c *Client) examine(path []Node, target Node, failure error, found chan<- suspicion) {
+//
+// parent is the request's span, which gets the diagnosis; nil if it is not traced.
+func (c *Client) examine(parent *trace.Recording, path []Node, target Node, failure error, found chan<- suspicion) {
 	asked := time.Now()
+	ctx, span := trace.Start(trace.Join(c.background, parent), trace.SpanDiagnosis,
+		trace.Name("guard", path[0].Ed25519), trace.Error(failure))
 	c.work.Go(func() {
 		s := suspicion{path: path, failure: failure}
+		defer func() { noteDiagnosis(span, s, target) }()
 		if failure == nil {
 			select {
 			case c.examining <- struct{}{}:
@@ -49,13 +55,13 @@ func (c *Client) examine(path []Node, target Node, failure error, found chan<- s
 			case <-c.background.Done():
 			}
 			if s.culprit, s.found = c.suspectOn(path); s.found || c.answeredSince(asked, path, target) ||
-				c.answersProbe(path, target) {
+				c.answersProbe(ctx, path, target) {
 				found <- s
 				return
 			}
 			found <- suspicion{path: path, doubt: true}
 		}
-		f := c.diagnose(c.background, path, target, failure)
+		f := c.diagnose(ctx, path, target, failure)
 		s.culprit, s.found = f.culprit, f.found
 		if f.struck {
 			c.strike(path[0], f.behind)
@@ -67,8 +73,37 @@ func (c *Client) examine(path []Node, target Node, failure error, found chan<- s
 			}
 			c.markFailed(s.culprit, why)
 		}
+		span.Set(trace.Bool("agreed", f.agreed))
 		found <- s
 	})
+}
+
+// noteDiagnosis records the result of a diagnosis.
+func noteDiagnosis(span *trace.Recording, s suspicion, target Node) {
+	if span == nil {
+		return
+	}
+	if s.found {
+		span.Set(trace.Name("culprit", s.culprit.Ed25519), trace.String("place", placeOf(s.culprit, s.path, target)))
+	}
+	span.End(nil)
+}
+
+// placeOf names the place of a node on the way to a target.
+func placeOf(node Node, path []Node, target Node) string {
+	for i, hop := range path {
+		switch {
+		case hop.Ed25519 != node.Ed25519:
+		case i == 0:
+			return "guard"
+		default:
+			return fmt.Sprintf("relay %d", i)
+		}
+	}
+	if node.Ed25519 == target.Ed25519 {
+		return "target"
+	}
+	return ""
 }
 
 // examineAtOnce is how many late answers are examined at a time.
@@ -153,10 +188,22 @@ func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure
 }
 
 // answersProbe reports whether target answers a probe over a path in time. Then it is only slow for a request.
-func (c *Client) answersProbe(path []Node, target Node) bool {
-	ctx, cancel := context.WithTimeout(c.background, c.lateAfter(probeCall))
+func (c *Client) answersProbe(ctx context.Context, path []Node, target Node) bool {
+	ctx, cancel := context.WithTimeout(ctx, c.lateAfter(probeCall))
 	defer cancel()
-	return c.probe(ctx, path, target) == nil
+	return c.tracedProbe(ctx, path, target, "target", wayDirect) == nil
+}
+
+// tracedProbe is probe with a span of its own.
+func (c *Client) tracedProbe(ctx context.Context, hops []Node, node Node, place string, way int) error {
+	ctx, span := trace.Start(ctx, trace.SpanProbe, trace.Name(trace.KeyNode, node.Ed25519),
+		trace.String("place", place), trace.String("way", wayNames[way]))
+	err := c.probe(ctx, hops, node)
+	if err != nil && ctx.Err() != nil {
+		err = errSilent
+	}
+	span.End(err)
+	return err
 }
 
 // probed is the result of a probe, if it has ended.
@@ -174,6 +221,11 @@ const (
 	wayPair
 	ways
 )
+
+// wayNames name the ways in traces.
+var wayNames = [ways]string{
+	"through the hops in front of it", "through another guard", "through another guard and the hop in front of it",
+}
 
 type probeResult struct {
 	at, way int
@@ -201,7 +253,7 @@ func (c *Client) newDiagnosis(ctx context.Context, path []Node, target Node, fai
 	}
 	probe := func(at, way int, hops []Node) {
 		c.work.Go(func() {
-			err := c.probe(ctx, hops, nodes[at])
+			err := c.tracedProbe(ctx, hops, nodes[at], placeOf(nodes[at], path, target), way)
 			d.results <- probeResult{at, way, probed{true, err, time.Since(d.started)}}
 		})
 	}
@@ -289,8 +341,12 @@ func (c *Client) probe(ctx context.Context, path []Node, node Node) error {
 	if err != nil {
 		return err
 	}
-	if _, err = c.travel(ctx, path, node, body); err == nil {
+	started := time.Now()
+	answer, err := c.travel(ctx, path, node, body)
+	if err == nil {
 		c.noteAnswered(append(path[:len(path):len(path)], node)...)
+		c.log.Debug("node answers", "method", storage.MethodSwarm, "path", pathProbe, "hops", len(path),
+			"ms", milliseconds(time.Since(started)), "status", answer.Status, "node", node.Ed25519)
 	}
 	return err
 }

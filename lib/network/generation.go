@@ -45,6 +45,9 @@ func (c *Client) Generation(ctx context.Context) (storage.Generation, error) {
 	return c.knownGeneration(), nil
 }
 
+// KnownGeneration returns the storage RPC as far as it is known, else the empty one. It asks no node.
+func (c *Client) KnownGeneration() storage.Generation { return c.knownGeneration() }
+
 func (c *Client) knownGeneration() storage.Generation {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"sessiontool/lib/trace"
 )
 
 const (
@@ -96,6 +98,8 @@ func (c *Client) keepGuards(guards []Node) {
 
 // chooseGuards finds guards that answer. If none does, the node list may be old, and is fetched again.
 func (c *Client) chooseGuards(ctx context.Context) ([]Node, error) {
+	ctx, span := trace.Start(ctx, trace.SpanGuards)
+	defer span.End(nil)
 	guards := c.testGuards(ctx)
 	if len(guards) == 0 && ctx.Err() == nil && c.lastOwnFault() == nil && !c.askedLately() {
 		before, _ := c.known()
@@ -192,7 +196,7 @@ func (c *Client) guardCandidates() []Node {
 func (c *Client) testGuard(ctx context.Context, node Node) bool {
 	testing, cancel := context.WithTimeoutCause(ctx, guardTimeout, errRoundTimeout)
 	defer cancel()
-	err := c.probe(testing, nil, node)
+	err := c.tracedProbe(testing, nil, node, "candidate for a guard", wayDirect)
 	switch {
 	case err == nil:
 		c.markGood(node)

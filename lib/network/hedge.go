@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"sessiontool/lib/onion"
+	"sessiontool/lib/trace"
 )
 
 // Do is [Group.Request] for a call. It implements [Backend].
@@ -17,7 +19,12 @@ func (g *Group) Do(ctx context.Context, target Node, call Call) (Answer, error) 
 		unexplained: make(map[Key]bool),
 		ended:       make(chan attempt, maxAttempts), suspicions: make(chan suspicion, 2*maxSuspicions),
 	}
-	return d.run(ctx)
+	ctx, d.span = trace.Start(ctx, trace.SpanRequest, trace.String(trace.KeyMethod, call.name()),
+		trace.Name("target", target.Ed25519))
+	answer, err := d.run(ctx)
+	d.span.Set(trace.Int("attempts", d.attempts), trace.Int(trace.KeyStatus, answer.Status))
+	d.span.End(err)
+	return answer, err
 }
 
 // maxSuspicions bounds the diagnoses of one delivery.
@@ -25,6 +32,7 @@ const maxSuspicions = 64
 
 // attempt is one try of a delivery: over one path, once.
 type attempt struct {
+	number int
 	path   []Node // nil if there is none
 	answer Answer
 	took   time.Duration
@@ -51,6 +59,8 @@ type delivery struct {
 	examined     int // paths that were diagnosed
 	examining    int // diagnoses under way
 	lateReported bool
+
+	span *trace.Recording
 }
 
 // run sends the call until there is an answer. All attempts end with it.
@@ -61,15 +71,15 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 	defer cancel()
 	late := time.NewTimer(d.call.Wait + d.client.lateAfter(d.call))
 	defer late.Stop()
-	start := func() {
+	start := func(why string) {
 		if d.attempts < maxAttempts {
 			d.attempts++
 			d.inFlight++
-			first := d.attempts == 1
-			work.Go(func() { d.ended <- d.try(sendCtx, first) })
+			number := d.attempts
+			work.Go(func() { d.ended <- d.try(sendCtx, number, why) })
 		}
 	}
-	start()
+	start(whyFirst)
 	for failure := error(nil); ; {
 		select {
 		case a := <-d.ended:
@@ -92,7 +102,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 		case <-late.C:
 			if !d.call.patient() {
 				d.reportLate()
-				start()
+				start(whyLate)
 			}
 			if path := d.firstPath(); path != nil && d.examining == 0 {
 				d.examine(path, nil)
@@ -101,7 +111,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 			if s.doubt {
 				d.reportLate()
 				if d.call.patient() && d.attempts == 1 {
-					start()
+					start(whyDoubt)
 				}
 				continue
 			}
@@ -116,7 +126,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 			case s.found:
 				d.group.drop(d.target.Ed25519, s.path)
 				if d.inFlight <= 1 { // at most the one that goes through the culprit
-					start()
+					start(whyCulprit)
 				}
 			case s.failure != nil:
 				if d.unexplained[s.path[0].Ed25519] = true; len(d.unexplained) >= witnessesEnough {
@@ -124,7 +134,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 					return Answer{}, errTarget(d.target, s.failure)
 				}
 				if d.inFlight == 0 {
-					start()
+					start(whyFailed)
 				}
 			}
 			if s.failure == nil {
@@ -142,11 +152,23 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 	}
 }
 
+// Why an attempt is made, for traces.
+const (
+	whyFirst   = "first"
+	whyLate    = "the answer is late: the same request takes another path"
+	whyDoubt   = "the answer is late and the target does not answer a probe"
+	whyCulprit = "a hop of the path before is at fault"
+	whyFailed  = "the path before failed, though every hop answers"
+)
+
 // try sends the call over one path: the first time over the group's path to the target.
-func (d *delivery) try(ctx context.Context, first bool) attempt {
+func (d *delivery) try(ctx context.Context, number int, why string) (a attempt) {
+	ctx, span := trace.Start(ctx, trace.SpanAttempt, trace.Int("attempt", number), trace.String(trace.KeyReason, why),
+		trace.Name("target", d.target.Ed25519))
+	defer func() { endAttempt(ctx, span, a) }()
 	var path []Node
 	var err error
-	if first {
+	if number == 1 {
 		path, err = d.group.path(ctx, d.target.Ed25519)
 	} else {
 		d.mu.Lock()
@@ -155,15 +177,46 @@ func (d *delivery) try(ctx context.Context, first bool) attempt {
 		path, err = d.group.detour(ctx, d.target.Ed25519, tried)
 	}
 	if err != nil {
-		return attempt{err: err}
+		return attempt{number: number, err: err}
 	}
 	d.mu.Lock()
 	d.paths = append(d.paths, path)
 	d.mu.Unlock()
+	notePath(span, path)
 	started := time.Now()
 	response, err := d.client.travel(ctx, path, d.target, d.call.Body)
-	return attempt{path, Answer{Status: response.Status, Body: response.Body, Path: path}, time.Since(started), err}
+	return attempt{number, path, Answer{Status: response.Status, Body: response.Body, Path: path}, time.Since(started), err}
 }
+
+// notePath records the hops of an attempt.
+func notePath(span *trace.Recording, path []Node) {
+	if span == nil {
+		return
+	}
+	span.Set(trace.Name("guard", path[0].Ed25519))
+	for i, relay := range path[1:] {
+		span.Set(trace.Name(fmt.Sprintf("relay_%d", i+1), relay.Ed25519))
+	}
+}
+
+// endAttempt records the end of an attempt. One that was left has no answer, because another one has it.
+func endAttempt(ctx context.Context, span *trace.Recording, a attempt) {
+	if span == nil {
+		return
+	}
+	err := a.err
+	switch {
+	case err == nil:
+		span.Set(trace.Int(trace.KeyStatus, a.answer.Status))
+	case ctx.Err() != nil:
+		span.Set(trace.Bool("left", true))
+		err = errLeft
+	}
+	span.End(err)
+}
+
+// errLeft is the end of an attempt that is not waited for any more.
+var errLeft = errors.New("no answer so far: not waited for any more")
 
 // firstPath returns the path of the first attempt that has found one.
 func (d *delivery) firstPath() []Node {
@@ -180,14 +233,17 @@ func (d *delivery) examine(path []Node, failure error) {
 	if d.examined < maxSuspicions {
 		d.examined++
 		d.examining++
-		d.client.examine(path, d.target, failure, d.suspicions)
+		d.client.examine(d.span, path, d.target, failure, d.suspicions)
 	}
 }
 
 // reportLate reports, once, that the answer is late.
 func (d *delivery) reportLate() {
-	if !d.lateReported && d.call.Late != nil {
-		d.call.Late()
+	if !d.lateReported {
+		d.span.Event(trace.EventWaiting)
+		if d.call.Late != nil {
+			d.call.Late()
+		}
 	}
 	d.lateReported = true
 }
@@ -199,6 +255,20 @@ func (d *delivery) succeed(a attempt) Answer {
 	d.client.markGood(nodes...)
 	d.client.noteAnswered(nodes...)
 	d.group.keep(d.target.Ed25519, a.path)
-	d.client.log.Info("node answers", "node", d.target.Ed25519, "status", a.answer.Status, "guard", a.path[0].Ed25519)
+	d.client.log.Info("node answers", "method", d.call.name(), "path", pathOnion, "ms", milliseconds(a.took),
+		"status", a.answer.Status, "node", d.target.Ed25519, "guard", a.path[0].Ed25519, "attempt", a.number)
 	return a.answer
 }
+
+// The kinds of paths in the log.
+const (
+	pathOnion  = "onion"
+	pathProbe  = "probe"
+	pathDirect = "direct"
+)
+
+// milliseconds returns a time as the log has it.
+func milliseconds(took time.Duration) float64 { return float64(took.Microseconds()) / 1000 }
+
+// name is the method in the log and in traces.
+func (c Call) name() string { return cmp.Or(c.Name, c.Method) }

@@ -46,6 +46,7 @@ type Config struct {
 	Pins         map[string][sha256.Size]byte
 	Generation   storage.Generation // empty: ask the nodes
 	StateFile    string             // stores nodes, guards and swarms; empty: no file
+	KeepState    bool               // the file is read and never written
 	OnionVersion onion.Version      // zero: onion.V2
 	OnionCipher  onion.Cipher       // onion.AESGCM, as all clients used to seal, or onion.XChaCha20
 	Random       io.Reader          // safe for concurrent use
@@ -160,6 +161,9 @@ func New(config Config) (*Client, error) {
 	}
 	c.rng = rand.New(rand.NewChaCha8(seed))
 	c.state = c.file.load()
+	if config.KeepState {
+		c.file.path = ""
+	}
 	c.state.Doubt = c.state.Doubt || c.state.OffsetMS != 0 && !within(c.now(), c.state.OffsetAt, sureFor)
 	c.reindex()
 	c.background, c.stop = context.WithCancel(context.Background())

@@ -34,6 +34,7 @@ type Answer struct {
 // Call is a storage RPC for a node.
 type Call struct {
 	Method string // the key of learned answer times
+	Name   string // in the log and in traces; empty: Method
 	Body   []byte
 	// Wait is how long the node is asked to wait. Slow means that the node may wait for other nodes: such a request is
 	// repeated only if a probe has no answer either.

@@ -15,6 +15,7 @@ import (
 	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/storage/storagehttp"
 	"sessiontool/lib/swarm"
+	"sessiontool/lib/trace"
 	"sessiontool/lib/x25519"
 	"sessiontool/lib/xeddsa"
 )
@@ -49,7 +50,9 @@ type seedList struct {
 // lists have, so no single seed can add a node, leave one out, or move one to another swarm. Two equal lists suffice;
 // otherwise it waits for a third. It takes the median of the seeds' times until nodes give a better one. The caller
 // holds seedsMu.
-func (c *Client) fetchNodes(ctx context.Context) error {
+func (c *Client) fetchNodes(ctx context.Context) (err error) {
+	ctx, span := trace.Start(ctx, trace.SpanSeed)
+	defer func() { span.End(err) }()
 	c.mu.Lock()
 	c.askedAt = c.now()
 	order := c.rng.Perm(len(c.seeds))

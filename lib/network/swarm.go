@@ -10,6 +10,7 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/swarm"
+	"sessiontool/lib/trace"
 )
 
 // swarmTries bounds how many nodes are asked for a swarm.
@@ -91,7 +92,9 @@ func (c *Client) Member(id sessionid.ID, key Key) (Node, bool) {
 // as far as the ring of the seeds' list agrees, see [Client.AdoptSwarm]. If the seeds give no swarm IDs, three nodes
 // are asked over disjoint paths, and the majority decides on each member. The error wraps [ErrNoSwarm] if too few nodes
 // answered or no two agree, else it is one of [Client.Request].
-func (c *Client) LookupSwarm(ctx context.Context, id sessionid.ID) ([]Node, error) {
+func (c *Client) LookupSwarm(ctx context.Context, id sessionid.ID) (members []Node, err error) {
+	ctx, span := trace.Start(ctx, trace.SpanLookup)
+	defer func() { span.End(err) }()
 	body, err := storage.NewRequest(storage.MethodSwarm, rpc20.SwarmParams{PubKey: id.String()})
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ type FriendRequest struct {
 	To          string `json:"to"`
 	Direction   string `json:"direction"`
 	DisplayName string `json:"display_name"`
+	ContactName string `json:"contact_name,omitempty"`
 	Text        string `json:"text"`
 	State       string `json:"state"`
 	TimestampMS int64  `json:"timestamp_ms"`
@@ -30,12 +31,15 @@ type FriendRequest struct {
 // Contact is a Session ID that this account has exchanged messages or friend requests with. Protocol is that of the
 // contact's latest message: signal, session-v1, session-v2, or empty if it is not known. Verified means that the user
 // has compared the safety number. Only contact verify fills in SafetyNumber. Online means that the contact was last known
-// to listen at ListeningNode; StatusAt is the time of the contact's latest online status.
+// to listen at ListeningNode; StatusAt is the time of the contact's latest online status. Name is the user's own name for
+// the contact, and DisplayName what the contact calls itself. Nothing that a contact sends is kept while it is Blocked,
+// or Declined.
 type Contact struct {
 	Type          string `json:"type"`
 	Account       string `json:"account"`
 	SessionID     string `json:"session_id"`
 	DisplayName   string `json:"display_name"`
+	Name          string `json:"name,omitempty"`
 	State         string `json:"state"`
 	HasSession    bool   `json:"has_session"`
 	Protocol      string `json:"protocol"`
@@ -45,6 +49,8 @@ type Contact struct {
 	Online        bool   `json:"online"`
 	ListeningNode string `json:"listening_node,omitempty"` // Ed25519 key in hex
 	StatusAt      string `json:"status_at,omitempty"`
+	Blocked       bool   `json:"blocked,omitempty"`
+	Declined      bool   `json:"declined,omitempty"`
 }
 
 // Removed confirms that an account or a contact was removed.

@@ -44,6 +44,9 @@ const (
 	CodeUnsuitable         Code = "unsuitable_filesystem"
 	CodeAskedAlready       Code = "asked_already"
 	CodeAlreadyFriends     Code = "already_friends"
+	CodeBadName            Code = "bad_name"
+	CodeNameTaken          Code = "name_taken"
+	CodeBlocked            Code = "blocked"
 	CodeOtherDevices       Code = "other_devices"
 	CodeLinkedAlready      Code = "linked_already"
 	CodeIDReused           Code = "id_reused"
@@ -53,6 +56,7 @@ const (
 	CodeKeystoreNotFound   Code = "keystore_not_found"
 	CodeAccountNotFound    Code = "account_not_found"
 	CodeUnknownContact     Code = "unknown_contact"
+	CodeUnknownName        Code = "unknown_name"
 	CodeNoKeys             Code = "no_keys"
 	CodeNotLinked          Code = "not_linked"
 	CodeUnknownDevice      Code = "unknown_device"
@@ -157,6 +161,11 @@ var Codes = []CodeInfo{
 	{CodeAskedAlready, ExitUsage, false,
 		"the other side has sent a friend request already",
 		"accept it: 'sessiontool friend-request accept ID', or use --again if that has not helped"},
+	{CodeBadName, ExitUsage, false,
+		"the text cannot be a name for a contact", "use letters and digits, with - or _ between them: see 'contact add --help'"},
+	{CodeNameTaken, ExitUsage, false,
+		"another contact has that name", "choose another one, or rename that contact; candidates has its Session ID"},
+	{CodeBlocked, ExitUsage, false, "the contact is blocked", "'sessiontool contact unblock ID' ends that"},
 	{CodeOtherDevices, ExitUsage, false,
 		"the account may be on other devices, which could not read messages for a key of this one alone",
 		"link this device with 'device link'; with --alone if the account is on no other device any more"},
@@ -190,6 +199,8 @@ var Codes = []CodeInfo{
 		"this account has never dealt with that Session ID",
 		"send a friend request first: 'sessiontool friend-request send --to ID --text T', " +
 			"or use --protocol session-v1"},
+	{CodeUnknownName, ExitNotFound, false,
+		"no contact has that name", "see 'sessiontool contact list'; 'sessiontool contact add ID --name NAME' gives a name"},
 	{CodeNotFriends, ExitNotFound, false,
 		"the friend request with that contact is not completed", "see 'sessiontool friend-request list'"},
 	{CodeRequestNotFound, ExitNotFound, false,

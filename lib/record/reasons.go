@@ -7,6 +7,7 @@ type Warning string
 const (
 	WarnClock      Warning = "clock_corrected" // this machine's clock is wrong; the message has the network's time
 	WarnUnanswered Warning = "unanswered"      // 1 500 messages or more have no answer; some clients then open no more
+	WarnLong       Warning = "long_for_phones" // some phones cut texts of more than 2 000 characters
 	WarnOldRequest Warning = "old_request"     // the accepted request was too old, so the answer is a request
 	WarnOldList    Warning = "old_node_list"   // no seed answers; the list of service nodes is an old one
 	WarnImported   Warning = "imported_list"   // the list of service nodes was imported and is signed by nobody

@@ -13,6 +13,7 @@ type Message struct {
 	Account     string `json:"account"`
 	From        string `json:"from"`
 	DisplayName string `json:"display_name"`
+	ContactName string `json:"contact_name,omitempty"`
 	Text        string `json:"text"`
 	TimestampMS int64  `json:"timestamp_ms"`
 	ReceivedAt  string `json:"received_at"`
@@ -42,6 +43,7 @@ type Delivery struct {
 	ID           string   `json:"id"`
 	Account      string   `json:"account"`
 	From         string   `json:"from"`
+	ContactName  string   `json:"contact_name,omitempty"`
 	Kind         string   `json:"kind"`
 	TimestampsMS []uint64 `json:"timestamps_ms"`
 	ReceivedAt   string   `json:"received_at"`
@@ -72,6 +74,7 @@ type Notice struct {
 	To          string `json:"to"`
 	Direction   string `json:"direction"`
 	DisplayName string `json:"display_name"`
+	ContactName string `json:"contact_name,omitempty"`
 	TimestampMS int64  `json:"timestamp_ms"`
 	ReceivedAt  string `json:"received_at"`
 	Route       string `json:"route"`

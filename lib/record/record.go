@@ -14,6 +14,7 @@ const (
 	TypeFriendRequest = "friend_request"
 	TypeContact       = "contact"
 	TypeReceipt       = "receipt"
+	TypeDryRun        = "dry_run"
 	TypeQueued        = "queued"
 	TypeMessage       = "message"
 	TypeDelivery      = "delivery"
@@ -50,6 +51,7 @@ const (
 	TypePath          = "path"
 	TypeResponse      = "rpc_response"
 	TypeNetwork       = "network"
+	TypeNodeStatus    = "node_status"
 	TypeNodeList      = "node_list"
 	TypeFault         = "fault"
 	TypeSwarmCheck    = "swarm_check"
@@ -124,6 +126,8 @@ type Error struct {
 	Queued      bool   `json:"queued,omitempty"`
 	OffsetMS    int64  `json:"offset_ms,omitempty"`
 	Attempt     int    `json:"attempt,omitempty"`
+
+	Candidates []string `json:"candidates,omitempty"` // Session IDs
 }
 
 // Time formats t as records do: RFC 3339 in UTC with milliseconds.

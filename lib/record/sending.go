@@ -49,11 +49,40 @@ type Receipt struct {
 	Resumed     bool         `json:"resumed,omitempty"`
 	Repeated    bool         `json:"repeated,omitempty"`
 	Ref         string       `json:"ref,omitempty"`
+	Part        int          `json:"part,omitempty"`
+	Parts       int          `json:"parts,omitempty"`
 
 	Protocol       string    `json:"protocol,omitempty"`
 	ForwardSecrecy *bool     `json:"forward_secrecy,omitempty"`
 	ClockOffsetMS  int64     `json:"clock_offset_ms,omitempty"`
 	Warnings       []Warning `json:"warnings"`
+}
+
+// DryRun is what sending a draft would do: nothing was sent and nothing written. Route is sync if the recipient is
+// online as far as is known; then no proof of work is needed. FetchKey means that the recipient's key would be fetched
+// first, with which the message would have protocol session-v2. Network is the storage RPC as far as it is known.
+type DryRun struct {
+	Type           string `json:"type"`
+	Account        string `json:"account"`
+	To             string `json:"to"`
+	Protocol       string `json:"protocol"`
+	ForwardSecrecy *bool  `json:"forward_secrecy,omitempty"`
+	FetchKey       bool   `json:"fetch_key"`
+	Network        string `json:"network"`
+	Route          string `json:"route"`
+	TextBytes      int    `json:"text_bytes"`
+	DataBytes      int    `json:"data_bytes"`
+	TTLMillis      int64  `json:"ttl_ms"`
+	Difficulty     int64  `json:"difficulty"`
+	ExpectedHashes uint64 `json:"expected_hashes"`
+	Repeated       bool   `json:"repeated"`
+	Resumed        bool   `json:"resumed"`
+	Part           int    `json:"part,omitempty"`
+	Parts          int    `json:"parts,omitempty"`
+
+	Warnings []Warning `json:"warnings"`
+	ID       string    `json:"id,omitempty"`
+	Ref      string    `json:"ref,omitempty"`
 }
 
 // Queued is a message of the outbox that no node has yet.

@@ -7,6 +7,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
 	"sessiontool/lib/route/mailbox"
+	"sessiontool/lib/trace"
 )
 
 const (
@@ -81,7 +82,9 @@ func (c *collector) openAll(ctx context.Context) (fresh int, err error) {
 	for node, hash := range c.cursors {
 		cursors = append(cursors, account.Cursor{Node: node, Hash: hash})
 	}
+	ctx, span := trace.Start(ctx, trace.SpanOpen, trace.Int("messages", len(c.batch)))
 	opened, err := c.open(ctx, c.batch, cursors)
+	noteOpened(span, opened, err)
 	if err != nil {
 		return 0, err
 	}
@@ -89,4 +92,17 @@ func (c *collector) openAll(ctx context.Context) (fresh int, err error) {
 	clear(c.cursors)
 	c.took(opened)
 	return newMessages(opened), nil
+}
+
+// noteOpened records what became of received messages.
+func noteOpened(span *trace.Recording, opened []account.Opened, err error) {
+	if span == nil {
+		return
+	}
+	for _, one := range opened {
+		span.Event(trace.EventMessage, trace.String(trace.KeyHash, one.Event.Hash), trace.String("id", one.Event.ID),
+			trace.String("kind", string(one.Event.Kind)), trace.String("failure", string(one.Event.Code)),
+			trace.Bool("duplicate", one.Duplicate))
+	}
+	span.End(err)
 }

@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
+	"sessiontool/lib/trace"
 )
 
 // answerTime is added to the node's waiting time for its answer to arrive.
@@ -20,6 +21,20 @@ const answerTime = time.Second
 // deliver sends a message to the recipient's listening node and waits for the acknowledgement. The reason is empty if
 // it came. Errors are the account's or the context's.
 func (r *Router) deliver(ctx context.Context, out account.Outgoing) (account.Receipt, account.Reason, error) {
+	ctx, span := trace.Start(ctx, trace.SpanDeliver)
+	receipt, reason, err := r.deliverTraced(ctx, out)
+	span.Set(trace.String(trace.KeyReason, string(reason)))
+	switch {
+	case err == nil && reason != "":
+		span.End(errors.New(string(reason)))
+	default:
+		span.End(err)
+	}
+	return receipt, reason, err
+}
+
+// deliverTraced is deliver within its span.
+func (r *Router) deliverTraced(ctx context.Context, out account.Outgoing) (account.Receipt, account.Reason, error) {
 	receipt := account.Receipt{To: out.To, Route: message.RouteSync}
 	status, reason, err := r.freshStatus(ctx, out)
 	if err != nil || reason != "" {

@@ -9,6 +9,7 @@ import (
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/network"
 	"sessiontool/lib/route/mailbox"
+	"sessiontool/lib/trace"
 )
 
 // PollOptions adjusts [Router.Poll].
@@ -27,6 +28,14 @@ type PollOptions struct {
 // Poll succeeds if one member answered; otherwise the error wraps [ErrNotRetrieved]. It delivers waiting events also if
 // no member answers in time, but not after its context was cancelled.
 func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver) error {
+	ctx, span := trace.Begin(ctx, trace.SpanPoll)
+	err := r.poll(ctx, options, deliver)
+	span.End(err)
+	return err
+}
+
+// poll is Poll within its span.
+func (r *Router) poll(ctx context.Context, options PollOptions, deliver Deliver) error {
 	r.skipProbe()
 	waiting, err := r.account.Waiting(ctx)
 	if err != nil {

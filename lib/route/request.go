@@ -11,6 +11,7 @@ import (
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/trace"
 )
 
 // StoreRequest is a message for a swarm. Without a Nonce, Store first makes the proof of work. Zero StampMS means now.
@@ -74,10 +75,12 @@ func (q StoreRequest) body() ([]byte, error) {
 
 // Solve makes a request's proof of work at a difficulty. The error is [ErrDifficulty], [pow.ErrUnreachable] or the
 // context's.
-func (p *Prover) Solve(ctx context.Context, q *StoreRequest, difficulty int64) error {
+func (p *Prover) Solve(ctx context.Context, q *StoreRequest, difficulty int64) (err error) {
 	if err := p.afford(*q, difficulty); err != nil {
 		return err
 	}
+	ctx, span := trace.Start(ctx, trace.SpanProve, trace.Int("difficulty", difficulty))
+	defer func() { span.End(err) }()
 	message := q.Message()
 	length, ttl := message.PayloadLen(), uint64(q.TTLMillis)
 	options := pow.Options{Workers: p.options.Workers, Cores: p.options.Cores}
@@ -85,12 +88,26 @@ func (p *Prover) Solve(ctx context.Context, q *StoreRequest, difficulty int64) e
 		expected := pow.Expected(length, ttl, uint64(difficulty))
 		options.Progress = func(hashes uint64) { p.options.Progress(hashes, expected) }
 	}
+	if span != nil {
+		options.Progress = counted(span, options.Progress)
+		span.Set(trace.Int("expected_hashes", int64(pow.Expected(length, ttl, uint64(difficulty)))))
+	}
 	nonce, err := pow.Solve(ctx, message.Inner(), pow.Target(length, ttl, uint64(difficulty)), options)
 	if err != nil {
 		return err
 	}
 	q.Nonce, q.Difficulty = pow.EncodeNonce(nonce), difficulty
 	return nil
+}
+
+// counted adds the number of hashes to a span.
+func counted(span *trace.Recording, progress func(uint64)) func(uint64) {
+	return func(hashes uint64) {
+		span.Set(trace.Int("hashes", int64(hashes)))
+		if progress != nil {
+			progress(hashes)
+		}
+	}
 }
 
 // prove stamps and solves an unsolved request, and lets its owner save the proof before anything is sent.
@@ -111,5 +128,7 @@ func (s *Storer) prove(ctx context.Context, q *StoreRequest) error {
 	if q.Solved == nil {
 		return nil
 	}
-	return q.Solved(*q)
+	err := q.Solved(*q)
+	trace.Current(ctx).Event(trace.EventSolved, trace.Error(err))
+	return err
 }

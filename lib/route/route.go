@@ -27,6 +27,7 @@ import (
 	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
+	"sessiontool/lib/trace"
 )
 
 // Errors of this package, in addition to those of [sessiontool/lib/account], [sessiontool/lib/network] and
@@ -164,6 +165,32 @@ func (r *Router) sendDraft(
 // send is Send. If the message may be sealed again and the clock was wrong, send returns errWrongTime instead of
 // storing it. It calls beforeStore before the asynchronous route.
 func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
+	beforeStore func()) (receipt account.Receipt, err error) {
+	ctx, span := trace.Begin(ctx, trace.SpanSend)
+	defer func() { noteReceipt(span, out, receipt, err) }()
+	return r.sendTraced(ctx, out, sealed, beforeStore)
+}
+
+// noteReceipt records what became of a message.
+func noteReceipt(span *trace.Recording, out account.Outgoing, receipt account.Receipt, err error) {
+	if span == nil {
+		return
+	}
+	span.Set(trace.String("kind", string(out.Kind)), trace.String("protocol", string(receipt.Protocol)),
+		trace.String("route", string(receipt.Route)), trace.String(trace.KeyReason, string(receipt.Reason)),
+		trace.String(trace.KeyHash, receipt.MessageHash), trace.Int("stored", receipt.Stored),
+		trace.Bool("resumed", receipt.Resumed), trace.Int("difficulty", receipt.Difficulty))
+	for _, node := range receipt.Nodes {
+		if node.OK {
+			span.Event(trace.EventStored, trace.String(trace.KeyNode, node.PubkeyEd25519),
+				trace.Int("answered_ms", node.Millis))
+		}
+	}
+	span.End(err)
+}
+
+// sendTraced is send within its span.
+func (r *Router) sendTraced(ctx context.Context, out account.Outgoing, sealed sealing,
 	beforeStore func()) (account.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt

@@ -6,6 +6,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
 	"sessiontool/lib/storage"
+	"sessiontool/lib/trace"
 )
 
 // storeRounds bounds how often a store starts over with a new proof.
@@ -23,7 +24,11 @@ func (s *Storer) Store(ctx context.Context, q StoreRequest) (account.Receipt, er
 	if generation == storage.Generation28 {
 		store = s.store28
 	}
+	ctx, span := trace.Start(ctx, trace.SpanStore, trace.String("rpc", string(generation)),
+		trace.Int("quorum", s.options.Quorum))
 	receipt, err := store(ctx, q)
+	span.Set(trace.String(trace.KeyHash, receipt.MessageHash), trace.Int("stored", receipt.Stored))
+	span.End(err)
 	receipt.ClockOffsetMS = s.network.Offset().Milliseconds()
 	return receipt, err
 }

@@ -68,5 +68,5 @@ func (r *release) writeChecksums() error {
 		}
 		fmt.Fprintf(&list, "%x  %s\n", sha256.Sum256(content), name)
 	}
-	return r.write("SHA256SUMS", []byte(list.String()))
+	return r.write(checksumsFile, []byte(list.String()))
 }

@@ -43,6 +43,7 @@ func run(ctx context.Context, args []string) error {
 	targets := flags.String("targets", strings.Join(allTargets, ","), "which systems to build for")
 	commit := flags.String("commit", "", "the commit, where there is no git to ask")
 	when := flags.String("time", "", "the commit's time (RFC 3339), where there is no git to ask")
+	key := flags.String("sign", "", "sign the checksums with this key of ssh or minisign")
 	version := flags.String("version", "", "the version (default: the commit's tag)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -68,6 +69,11 @@ func run(ctx context.Context, args []string) error {
 	}
 	if err := r.writeChecksums(); err != nil {
 		return err
+	}
+	if *key != "" {
+		if err := r.sign(ctx, *key); err != nil {
+			return err
+		}
 	}
 	for _, name := range r.files {
 		fmt.Println(filepath.Join(r.out, name))

@@ -66,8 +66,10 @@ func FilterAhead[T any](ctx context.Context, app *App, ahead Ahead, prepare func
 
 // FilterParts is [FilterAhead] for items that ask for several things: there is one record for each part.
 func FilterParts[T any](ctx context.Context, app *App, ahead Ahead, split func(T) ([]Part, error)) error {
-	return runAhead(ctx, app, ahead, func(handle func(Part, record.Error) error) error {
-		return eachItem(app, func(item T, where record.Error, err error) error {
+	meter := app.meterBatch(0)
+	defer meter.end()
+	return runAhead(ctx, app, ahead, meter, func(handle func(Part, record.Error) error) error {
+		return eachItemRead(app, meter.take, func(item T, where record.Error, err error) error {
 			var parts []Part
 			if err == nil {
 				parts, err = split(item)
@@ -86,7 +88,9 @@ func DoParts(ctx context.Context, app *App, ahead Ahead, parts []Part) error {
 	if len(parts) == 1 {
 		return doOne(ctx, app, parts[0])
 	}
-	return runAhead(ctx, app, ahead, func(handle func(Part, record.Error) error) error {
+	meter := app.meterBatch(len(parts))
+	defer meter.end()
+	return runAhead(ctx, app, ahead, meter, func(handle func(Part, record.Error) error) error {
 		return eachPart(parts, record.Error{}, handle)
 	})
 }
@@ -108,14 +112,14 @@ func eachPart(parts []Part, where record.Error, handle func(Part, record.Error) 
 }
 
 // runAhead prepares the parts of source in order, runs some of their tasks at one time, and prints.
-func runAhead(ctx context.Context, app *App, ahead Ahead,
+func runAhead(ctx context.Context, app *App, ahead Ahead, meter *batchMeter,
 	source func(func(Part, record.Error) error) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	room := max(ahead.Prepared, ahead.Running)
 	begun := make(chan (<-chan outcome), room-1) // one more is with printOutcomes
 	printed := make(chan error)
-	go func() { printed <- printOutcomes(app, begun, stop) }()
+	go func() { printed <- printOutcomes(app, meter, begun, stop) }()
 	launched := make(chan launch, room) // never full: begun is before
 	var launches sync.WaitGroup
 	launches.Go(func() { newLauncher(app, ahead, room).run(ctx, launched) })
@@ -242,7 +246,7 @@ func (l *launcher) note(took time.Duration) {
 }
 
 // printOutcomes prints until one fails in a way that ends the command. Then it calls stop and waits for the others.
-func printOutcomes(app *App, begun <-chan (<-chan outcome), stop func(error)) (failure error) {
+func printOutcomes(app *App, meter *batchMeter, begun <-chan (<-chan outcome), stop func(error)) (failure error) {
 	for end := range begun {
 		o := <-end
 		if failure != nil {
@@ -251,7 +255,9 @@ func printOutcomes(app *App, begun <-chan (<-chan outcome), stop func(error)) (f
 		if o.err == nil {
 			o.err = printThen(app, o.result)
 		}
-		if failure = app.Settle(o.err, o.where); failure != nil {
+		failure = app.Settle(o.err, o.where)
+		meter.finish(o.err)
+		if failure != nil {
 			stop(failure)
 		}
 	}

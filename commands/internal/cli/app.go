@@ -58,6 +58,8 @@ type App struct {
 
 	running    *stoppable // context of the command, nil before it runs
 	unfinished bool       // see LeaveUnfinished
+
+	writeNothing bool // see WriteNothing
 }
 
 // New returns a run with these streams and the default settings.
@@ -293,6 +295,9 @@ func (app *App) Advance() {
 // LeaveUnfinished makes the end of this run look like a crash to later runs: what it reported may be asked for again by
 // a rerun of the same command. It is for a batch that did not come to its end.
 func (app *App) LeaveUnfinished() { app.unfinished = true }
+
+// WriteNothing makes this run leave what is remembered of the network as it is.
+func (app *App) WriteNothing() { app.writeNothing = true }
 
 // Print writes a record to stdout.
 func (app *App) Print(v any) error {

@@ -22,8 +22,7 @@ func Parent(use, short, long string, children ...*cobra.Command) *cobra.Command 
 				names[i] = child.Name()
 			}
 			if len(args) > 0 {
-				return UsageError(fmt.Errorf("unknown command %q for %q: there are %s", args[0], cmd.CommandPath(),
-					strings.Join(names, ", ")))
+				return UnknownCommand(cmd, args[0])
 			}
 			return UsageError(fmt.Errorf("%q needs a command: %s", cmd.CommandPath(), strings.Join(names, ", ")))
 		},

@@ -9,6 +9,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
+	"sessiontool/lib/account/addressbook"
 	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/envelope"
@@ -108,6 +109,10 @@ var codeTable = []struct {
 	{account.ErrOnlyAsync, record.CodeUsage},
 	{ErrBadTTL, record.CodeBadTTL},
 	{account.ErrSelf, record.CodeBadSessionID},
+	{addressbook.ErrName, record.CodeBadName},
+	{addressbook.ErrTaken, record.CodeNameTaken},
+	{addressbook.ErrUnknown, record.CodeUnknownName},
+	{addressbook.ErrBlocked, record.CodeBlocked},
 	{account.ErrUnknownContact, record.CodeUnknownContact},
 	{account.ErrNotFriends, record.CodeNotFriends},
 	{account.ErrRequestNotFound, record.CodeRequestNotFound},
@@ -217,6 +222,10 @@ func Describe(err error) record.Error {
 	var clock *route.ClockError
 	if errors.As(err, &clock) {
 		problem.OffsetMS = clock.Offset.Milliseconds()
+	}
+	var several interface{ Candidates() []string }
+	if errors.As(err, &several) {
+		problem.Candidates = several.Candidates()
 	}
 	return problem
 }

@@ -29,6 +29,8 @@ type items struct {
 	done    bool
 	begun   bool
 
+	consumed int64 // bytes of the values so far
+
 	listed []listedItem // rest of a list, whose values are items
 }
 
@@ -113,6 +115,7 @@ func (s *items) trim() {
 }
 
 func (s *items) advance(n int) {
+	s.consumed += int64(n)
 	s.line += bytes.Count(s.pending[:n], []byte{'\n'})
 	s.pending = s.pending[n:]
 }
@@ -177,6 +180,11 @@ func Filter[T any](app *App, do func(T) error) error {
 // eachItem calls handle for each item of stdin, with the fields that an error record has about the item, and with the
 // error if it cannot be decoded. It ends with the first error of handle or of stdin.
 func eachItem[T any](app *App, handle func(item T, where record.Error, err error) error) error {
+	return eachItemRead(app, func(int64) {}, handle)
+}
+
+// eachItemRead is eachItem that calls took for each item with how many bytes of stdin are consumed.
+func eachItemRead[T any](app *App, took func(int64), handle func(item T, where record.Error, err error) error) error {
 	if app.Streams.InIsTerminal {
 		return ErrStdinTerminal
 	}
@@ -190,6 +198,7 @@ func eachItem[T any](app *App, handle func(item T, where record.Error, err error
 			return err
 		}
 		app.Advance()
+		took(stream.consumed)
 		var item T
 		if err == nil {
 			err = decodeItem(value, &item, line)

@@ -16,12 +16,16 @@ type logFlags struct {
 	level   string
 	verbose bool
 	quiet   bool
+
+	progress bool // see batchMeter
 }
 
 func (l *logFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVarP(&l.verbose, "verbose", "v", false, "log on stderr what happens")
 	flags.BoolVarP(&l.quiet, "quiet", "q", false,
 		"print nothing on stderr but the final error, and draw no progress bar")
+	flags.BoolVar(&l.progress, "progress", false,
+		"print how far a batch is on stderr, every 10 s where that is no terminal")
 	flags.StringVar(&l.format, "log-format", "text", "format of the log: text or json")
 	refuse(flags, "log-format", func() error {
 		if l.format != "text" && l.format != "json" {

@@ -99,6 +99,7 @@ func (app *App) networkConfig(found record.Network) (network.Config, error) {
 	if app.KeystoreDir != "" {
 		config.StateFile = network.StatePath(app.KeystoreDir, found.Seeds)
 	}
+	config.KeepState = app.writeNothing
 	switch found.OnionCipher {
 	case "", "aes-gcm":
 	case string(onion.XChaCha20):

@@ -25,6 +25,7 @@ type progressBar struct {
 	mu      sync.Mutex
 	started time.Time // of the first piece of work
 	drawn   time.Time // zero while the bar is not on the terminal
+	batch   bool      // a batch is counted on the terminal, in place of the bar
 	running []*Progress
 	ended   int
 }
@@ -63,7 +64,7 @@ func (p *Progress) Show(done, expected uint64) {
 	p.bar.mu.Lock()
 	defer p.bar.mu.Unlock()
 	p.done, p.expected = done, expected
-	if now := time.Now(); now.Sub(p.bar.started) >= progressAfter && now.Sub(p.bar.drawn) >= progressEvery {
+	if now := time.Now(); !p.bar.batch && now.Sub(p.bar.started) >= progressAfter && now.Sub(p.bar.drawn) >= progressEvery {
 		p.bar.drawn = now
 		// The bar is decoration: failing to draw it must not fail the work.
 		_, _ = io.WriteString(p.bar.out, clearLine+p.bar.line(p.what))

@@ -47,7 +47,7 @@ func (s *proxySetting) Type() string { return "url" }
 func (app *App) Proxy() (proxy storagehttp.Proxy, source string, err error) {
 	if app.proxy.text != "" {
 		from := app.origins["proxy"]
-		if app.proxy.proxy.HasPassword() && from.Kind != originFile {
+		if app.proxy.proxy.HasPassword() && from.Kind != OriginFile {
 			return proxy, from.Source, UsageError(errors.New(
 				"other users can read arguments and environment: set a proxy that has a password in the config file"))
 		}

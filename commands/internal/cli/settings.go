@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,7 +17,7 @@ import (
 const (
 	originFlag        = "flag"
 	originEnvironment = "environment"
-	originFile        = "file"
+	OriginFile        = "file"
 	OriginDefault     = "default"
 )
 
@@ -82,7 +81,7 @@ func (app *App) applySettings(flags *pflag.FlagSet) error {
 				return UsageError(fmt.Errorf("%s: %s", VariableOf(name), valueProblem(flag.Value.Type(), err)))
 			}
 		case fromFile != "":
-			app.origins[name] = Origin{originFile, path}
+			app.origins[name] = Origin{OriginFile, path}
 			if err := flag.Value.Set(fromFile); err != nil {
 				problem := valueProblem(flag.Value.Type(), err)
 				return fmt.Errorf("%w: %s: %s: %s", ErrBadConfig, path, FileKeyOf(name), problem)
@@ -129,18 +128,9 @@ func ReadConfig(env func(string) string) (values map[string]string, path string,
 	if err != nil {
 		return nil, "", nil // without a home there is no config file
 	}
-	data, err := readTrusted(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, path, nil
-	case errors.Is(err, keystore.ErrPermissions), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return nil, path, fmt.Errorf("config file: %w", err)
-	case err != nil:
-		return nil, path, fmt.Errorf("%w: %w", ErrBadConfig, err)
-	}
-	var entries map[string]json.RawMessage
-	if err := json.Unmarshal(data, &entries); err != nil {
-		return nil, path, fmt.Errorf("%w: %s is not JSON: %s", ErrBadConfig, path, JSONProblem(err))
+	entries, err := configEntries(path)
+	if err != nil {
+		return nil, path, err
 	}
 	values = make(map[string]string)
 	for key, entry := range entries {
@@ -154,4 +144,12 @@ func ReadConfig(env func(string) string) (values map[string]string, path string,
 		values[key] = value
 	}
 	return values, path, nil
+}
+
+// configProblem describes why the config file cannot be read.
+func configProblem(err error) error {
+	if errors.Is(err, keystore.ErrPermissions) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return fmt.Errorf("config file: %w", err)
+	}
+	return fmt.Errorf("%w: %w", ErrBadConfig, err)
 }

@@ -84,9 +84,12 @@ func (app *App) Command(spec Spec) *cobra.Command {
 	if spec.PreRun != nil {
 		cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return spec.PreRun(cmd) }
 	}
-	app.specs[cmd] = spec
+	app.Specify(cmd, spec)
 	return cmd
 }
+
+// Specify gives a command that was made without a specification one.
+func (app *App) Specify(cmd *cobra.Command, spec Spec) { app.specs[cmd] = spec }
 
 // argsOf returns the check of the arguments of a command line: none; "[-]", which means stdin; as many as there are
 // names in capitals; any number if names are in brackets.

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"sessiontool/lib/record"
@@ -72,8 +73,15 @@ func wantedWord(t reflect.Type) string {
 	return "a whole number that fits"
 }
 
-// FlagProblem returns the error of a flag that cannot be parsed, for a user.
-func FlagProblem(err error) error {
+// FlagProblem returns the error of a flag of a command that cannot be parsed, for a user.
+func FlagProblem(cmd *cobra.Command, err error) error {
+	if cmd.HasSubCommands() && cmd.Flags().NArg() > 0 { // the flag of a command that there is not
+		return UnknownCommand(cmd, cmd.Flags().Arg(0))
+	}
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		return UsageError(errors.New(unknownFlag(cmd, unknown)))
+	}
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
 		return UsageError(err)

@@ -16,6 +16,7 @@ import (
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/trace"
 )
 
 // SealFunc begins to make a message of a draft.
@@ -162,23 +163,29 @@ func (s *sender) prepare(ctx context.Context, draft account.Draft) (cli.Task, er
 		}
 	}
 	over := s.first.pass(ctx)
+	ctx, span := trace.Begin(ctx, trace.SpanMessage)
 	draft, unknown, err := complete(ctx, s.app, draft)
 	if err != nil {
+		span.End(err)
 		over()
 		return nil, err
 	}
 	sealed, err := s.sealer.begin(ctx, draft, unknown)
 	if err != nil {
+		span.End(err)
 		over()
 		return nil, err
 	}
 	return func(ctx context.Context) (any, error) {
 		defer over()
+		ctx = trace.Join(ctx, span)
 		out, err := sealed.finish(ctx)
 		if err != nil {
+			span.End(err)
 			return nil, err
 		}
 		out, receipt, err := sealed.place.Send(ctx, out, draft)
+		span.End(err)
 		if err != nil {
 			return nil, failed(out, err)
 		}

@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/who"
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
 	"sessiontool/lib/record"
@@ -31,12 +33,14 @@ type Flags struct {
 
 	protocol string
 	noPFS    bool
+	split    bool // see AddSplit
 }
 
 // Add defines the flags.
 func (d *Flags) Add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&d.to, "to", nil,
-		"Session ID of the recipient, or several with commas or repeated; without it drafts are read from stdin")
+		"the recipient, a Session ID or a name of yours, or several with commas or repeated; without it drafts are "+
+			"read from stdin")
 	flags.StringVar(&d.text, "text", "", "what to say; - reads it from stdin as it is")
 	flags.StringVar(&d.textFile, "text-file", "", "read the text from a file as it is; - is stdin")
 	flags.StringVar(&d.ref, "ref", "", "a word of yours that the receipt repeats; for drafts of stdin without one")
@@ -54,6 +58,12 @@ func (d *Flags) AddID(flags *pflag.FlagSet) {
 		"command runs within 15 days")
 }
 
+// AddSplit defines the flag for long texts.
+func (d *Flags) AddSplit(flags *pflag.FlagSet) {
+	flags.BoolVar(&d.split, "split", false,
+		"send a text of more than 2000 characters as numbered parts, each a message with a receipt, as phones show")
+}
+
 // Each calls do with each draft of the flags or, if there is none, of stdin. One draft is for one recipient.
 func (d *Flags) Each(ctx context.Context, app *cli.App, do func(account.Draft) (any, error)) error {
 	return d.eachAhead(ctx, app, cli.Processors(1), func(_ context.Context, draft account.Draft) (cli.Task, error) {
@@ -65,20 +75,30 @@ func (d *Flags) Each(ctx context.Context, app *cli.App, do func(account.Draft) (
 // eachAhead is Each for work of which several parts are done at one time: see cli.FilterParts.
 func (d *Flags) eachAhead(ctx context.Context, app *cli.App, ahead cli.Ahead,
 	prepare func(context.Context, account.Draft) (cli.Task, error)) error {
+	finder := who.New(app, nil)
 	split := func(in record.Draft) ([]cli.Part, error) {
 		draft, err := parseDraft(in)
 		if err != nil {
 			return nil, err
 		}
+		pieces, err := d.parts(draft.Text)
+		if err != nil {
+			return nil, err
+		}
 		var parts []cli.Part
-		for _, to := range recipients(in.To) {
-			parts = append(parts, cli.Part{To: to, Prepare: func() (cli.Task, error) {
-				draft := draft
-				if draft.To, err = sessionid.Parse(to); err != nil {
-					return nil, err
-				}
-				return prepare(ctx, draft)
-			}})
+		for _, to := range recipients(ctx, finder, in.To) {
+			draft := draft
+			draft.To = to.id
+			if to.err != nil {
+				parts = append(parts, cli.Part{To: to.given, Prepare: func() (cli.Task, error) { return nil, to.err }})
+				continue
+			}
+			for _, piece := range pieces {
+				parts = append(parts, cli.Part{To: to.given, Prepare: func() (cli.Task, error) {
+					task, err := prepare(ctx, piece.draft(draft))
+					return piece.numbered(task), err
+				}})
+			}
 		}
 		return parts, nil
 	}
@@ -96,18 +116,28 @@ func (d *Flags) eachAhead(ctx context.Context, app *cli.App, ahead cli.Ahead,
 	return cli.FilterParts(ctx, app, ahead, func(in record.Draft) ([]cli.Part, error) { return split(d.complete(in)) })
 }
 
-// recipients returns the recipients of a draft, each once: who is listed twice gets the text once. A draft without one
-// has an empty one, which is no Session ID.
-func recipients(listed []string) (once []string) {
-	for _, to := range listed {
-		to = strings.TrimSpace(to)
-		same := func(other string) bool { return strings.EqualFold(to, other) }
-		if !slices.ContainsFunc(once, same) {
-			once = append(once, to)
-		}
+// recipient is a recipient of a draft, as given and as found.
+type recipient struct {
+	given string
+	id    sessionid.ID
+	err   error
+}
+
+// recipients returns the recipients of a draft, each once: who is listed twice, by the ID and by a name perhaps, gets the
+// text once. A draft without one has an empty one, which is no Session ID.
+func recipients(ctx context.Context, finder *who.Finder, listed []string) (once []recipient) {
+	if len(listed) == 0 {
+		listed = []string{""}
 	}
-	if len(once) == 0 {
-		return []string{""}
+	for _, to := range listed {
+		one := recipient{given: strings.TrimSpace(to)}
+		one.id, one.err = finder.ID(ctx, one.given)
+		same := func(other recipient) bool {
+			return strings.EqualFold(one.given, other.given) || one.err == nil && one.id == other.id
+		}
+		if !slices.ContainsFunc(once, same) {
+			once = append(once, one)
+		}
 	}
 	return once
 }
@@ -179,7 +209,11 @@ func (d *Flags) readText(app *cli.App) (string, error) {
 		defer file.Close()
 		in = file
 	}
-	text, err := io.ReadAll(io.LimitReader(in, message.MaxTextBytes+1))
+	most := int64(message.MaxTextBytes)
+	if d.split {
+		most = message.MaxParts * message.PhoneChars * utf8.UTFMax
+	}
+	text, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {
 		return "", fmt.Errorf("reading the text: %w", err)
 	}

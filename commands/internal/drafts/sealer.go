@@ -7,6 +7,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/route"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/trace"
 )
 
 // batchSealer seals the drafts of a batch, many in one commit. A draft whose recipient's key must be fetched waits for
@@ -25,6 +26,7 @@ type sealing struct {
 	draft   account.Draft
 	unknown error
 	place   *route.Place
+	span    *trace.Recording
 	begun   *account.Sealing // nil while the draft waits for a key
 	before  <-chan struct{}  // closed when the draft before it is sealed; nil if there is none
 	passOn  chan struct{}    // nil if nothing waits for this draft
@@ -51,12 +53,18 @@ func (s *batchSealer) begin(ctx context.Context, draft account.Draft, unknown er
 	}
 	one.place = s.router.Queue(draft.To)
 	if !wanted && before == nil {
-		one.begun = s.seal(s.account, draft)
+		one.seals(ctx)
 		return one, nil
 	}
 	one.before, one.passOn = before, make(chan struct{})
 	s.last[draft.To] = one.passOn
 	return one, nil
+}
+
+// seals begins to seal the draft.
+func (o *sealing) seals(ctx context.Context) {
+	_, o.span = trace.Start(ctx, trace.SpanSeal)
+	o.begun = o.sealer.seal(o.sealer.account, o.draft)
 }
 
 // finish waits until the draft is sealed: before that, it fetches the key that the draft waits for. If it fails, the
@@ -74,11 +82,13 @@ func (o *sealing) finish(ctx context.Context) (out account.Outgoing, err error) 
 			}
 		}
 		o.place.Seals()
-		o.begun = o.sealer.seal(o.sealer.account, o.draft)
+		o.seals(ctx)
 	}
 	if out, err = o.begun.Wait(ctx); err != nil {
 		o.place.Leave()
 	}
+	o.span.Set(trace.String("protocol", string(out.Protocol)), trace.Bool("resumed", out.Resumed))
+	o.span.End(err)
 	if o.unknown != nil && errors.Is(err, account.ErrUnknownContact) {
 		return out, o.unknown
 	}

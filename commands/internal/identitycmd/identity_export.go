@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -84,31 +83,12 @@ func saveBackup(ctx context.Context, app *cli.App, store *keystore.Store, path s
 	if err != nil {
 		return err
 	}
-	size, err := publish(path, func(w io.Writer) error { return store.Backup(ctx, w, passphrase) })
+	size, err := cli.Publish(path, func(w io.Writer) error { return store.Backup(ctx, w, passphrase) })
 	if err != nil {
 		return err
 	}
 	return app.Print(record.Backup{Type: record.TypeBackup, File: path, Bytes: size,
 		Accounts: append([]string{}, names...)})
-}
-
-// publish makes a file of mode 0600 and returns its size. The file gets its name once it is complete and on disk.
-func publish(path string, write func(io.Writer) error) (size int64, err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return 0, err
-	}
-	err = write(file)
-	if err == nil {
-		size, err = file.Seek(0, io.SeekCurrent)
-	}
-	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return 0, errors.Join(err, os.Remove(file.Name()))
-	}
-	return size, nil
 }
 
 func exportIdentity(ctx context.Context, app *cli.App) error {

@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/who"
 	"sessiontool/lib/message"
 	"sessiontool/lib/record"
-	"sessiontool/lib/sessionid"
 )
 
 type prekeyBundleOptions struct {
@@ -28,10 +28,10 @@ func newPrekeyBundleCommand(app *cli.App) *cobra.Command {
 		Examples: []string{"sessiontool prekey bundle --for $BOB"},
 		Prints:   []string{record.TypePrekeyBundle},
 		Needs:    cli.Account,
-		Exits:    cli.Exits{record.ExitUsage: "not a Session ID"},
+		Exits:    cli.Exits{record.ExitUsage: "neither a Session ID nor a possible name"},
 		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPrekeyBundle(ctx, app, opts) }),
 	})
-	cmd.Flags().StringVar(&opts.contact, "for", "", "Session ID of the contact (required)")
+	cmd.Flags().StringVar(&opts.contact, "for", "", "the contact, a Session ID or a name of yours (required)")
 	return cmd
 }
 
@@ -39,11 +39,7 @@ func runPrekeyBundle(ctx context.Context, app *cli.App, opts *prekeyBundleOption
 	if opts.contact == "" {
 		return cli.UsageError(fmt.Errorf("--for is required"))
 	}
-	contact, err := sessionid.Parse(opts.contact)
-	if err != nil {
-		return err
-	}
-	a, err := app.OpenAccount(ctx)
+	a, contact, err := who.Contact(ctx, app, opts.contact)
 	if err != nil {
 		return err
 	}

@@ -2,13 +2,12 @@ package plumbing
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
-	"sessiontool/keystore"
+	"sessiontool/commands/internal/who"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/sessionid"
@@ -39,7 +38,7 @@ func newSwarmCheckCommand(app *cli.App) *cobra.Command {
 		Reads:  []string{record.TypeIdentity, record.TypeContact},
 		Prints: []string{record.TypeSwarmCheck},
 		Needs:  cli.Account | cli.Network,
-		Exits:  cli.Exits{record.ExitUsage: "not a Session ID"},
+		Exits:  cli.Exits{record.ExitUsage: "neither a Session ID nor a possible name"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.ids = args
 			return runSwarmCheck(ctx, app, opts)
@@ -60,8 +59,9 @@ func runSwarmCheck(ctx context.Context, app *cli.App, opts *swarmCheckOptions) e
 		return checkSwarm(ctx, app, mailbox.NewChecker(a, client), a.ID())
 	}
 	var checker *mailbox.Checker
+	finder := who.New(app, nil)
 	return app.EachName(opts.ids, func(name string) error {
-		id, err := sessionid.Parse(name)
+		id, err := finder.ID(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -81,16 +81,10 @@ func openChecker(ctx context.Context, app *cli.App) (*mailbox.Checker, error) {
 		return nil, err
 	}
 	a, err := app.OpenAccount(ctx)
-	if err != nil && !isNoAccount(err) {
+	if err != nil && !who.IsNoAccount(err) {
 		return nil, err
 	}
 	return mailbox.NewChecker(a, client), nil
-}
-
-// isNoAccount reports whether the flags name no account, which only the owner's view of a swarm needs.
-func isNoAccount(err error) bool {
-	return errors.Is(err, keystore.ErrNotFound) || errors.Is(err, keystore.ErrAccountNotFound) ||
-		errors.Is(err, keystore.ErrSeveralAccounts)
 }
 
 func checkSwarm(ctx context.Context, app *cli.App, checker *mailbox.Checker, id sessionid.ID) error {

@@ -7,9 +7,9 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
+	"sessiontool/commands/internal/who"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
-	"sessiontool/lib/sessionid"
 )
 
 type swarmLookupOptions struct {
@@ -30,7 +30,7 @@ func newSwarmLookupCommand(app *cli.App) *cobra.Command {
 		Reads:  []string{record.TypeIdentity, record.TypeContact},
 		Prints: []string{record.TypeSwarm},
 		Needs:  cli.Network,
-		Exits:  cli.Exits{record.ExitUsage: "not a Session ID"},
+		Exits:  cli.Exits{record.ExitUsage: "neither a Session ID nor a possible name"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.ids = args
 			return runSwarmLookup(ctx, app, opts)
@@ -40,8 +40,9 @@ func newSwarmLookupCommand(app *cli.App) *cobra.Command {
 
 func runSwarmLookup(ctx context.Context, app *cli.App, opts *swarmLookupOptions) error {
 	var client *network.Client
+	finder := who.New(app, nil)
 	return app.EachNameAhead(ctx, opts.ids, func(name string) (cli.Task, error) {
-		id, err := sessionid.Parse(name)
+		id, err := finder.ID(ctx, name)
 		if err != nil {
 			return nil, err
 		}

@@ -12,8 +12,8 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/picture"
+	"sessiontool/commands/internal/who"
 	"sessiontool/lib/record"
-	"sessiontool/lib/sessionid"
 	"sessiontool/lib/swarm"
 )
 
@@ -39,7 +39,7 @@ func newSwarmMapCommand(app *cli.App) *cobra.Command {
 		Reads:  []string{record.TypeIdentity, record.TypeContact},
 		Prints: []string{record.TypeSwarmMap},
 		Needs:  cli.Network,
-		Exits:  cli.Exits{record.ExitUsage: "not a Session ID, or the file cannot be written"},
+		Exits:  cli.Exits{record.ExitUsage: "neither a Session ID nor a possible name, or the file cannot be written"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.ids = args
 			return runSwarmMap(ctx, app, opts)
@@ -81,8 +81,9 @@ func runSwarmMap(ctx context.Context, app *cli.App, opts *swarmMapOptions) error
 	out := record.SwarmMap{Type: record.TypeSwarmMap, File: opts.out, Format: opts.format, SessionIDs: []string{}}
 	var drawing picture.Ring
 	if len(opts.ids) > 0 {
+		finder := who.New(app, nil)
 		err = app.EachName(opts.ids, func(name string) error {
-			id, err := sessionid.Parse(name)
+			id, err := finder.ID(ctx, name)
 			if err == nil {
 				out.SessionIDs = append(out.SessionIDs, id.String())
 				mark := picture.RingMark{Name: id.String(), Position: swarm.Position(id.PublicKey())}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/who"
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/sessionid"
@@ -66,7 +67,7 @@ func newTranscriptForgeCommand(app *cli.App) *cobra.Command {
 		}),
 	})
 	flags := cmd.Flags()
-	flags.StringVar(&opts.as, "as", "", "Session ID of the other side, which takes no part")
+	flags.StringVar(&opts.as, "as", "", "the other side, which takes no part: a Session ID or a name of yours")
 	flags.StringArrayVar(&opts.texts, "text", nil, "a text of the other side; may be given several times")
 	flags.StringVar(&opts.request, "request", "", "text of the account's friend request")
 	flags.StringVar(&opts.displayName, "display-name", "",
@@ -77,7 +78,7 @@ func newTranscriptForgeCommand(app *cli.App) *cobra.Command {
 }
 
 // check returns the other side's Session ID, or the error of the options.
-func (opts *transcriptForgeOptions) check() (sessionid.ID, error) {
+func (opts *transcriptForgeOptions) check(ctx context.Context, app *cli.App) (sessionid.ID, error) {
 	switch opts.protocol {
 	case string(account.ProtocolSignal):
 	case string(account.ProtocolSessionV1):
@@ -91,11 +92,11 @@ func (opts *transcriptForgeOptions) check() (sessionid.ID, error) {
 	if opts.dash && len(opts.texts) > 0 {
 		return sessionid.ID{}, cli.UsageError(errors.New("texts come from --text or from stdin, not from both"))
 	}
-	return sessionid.Parse(opts.as)
+	return who.New(app, nil).ID(ctx, opts.as)
 }
 
 func runTranscriptForge(ctx context.Context, app *cli.App, opts *transcriptForgeOptions) (err error) {
-	id, err := opts.check()
+	id, err := opts.check(ctx, app)
 	if err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func TestRecordsCarryEveryField(t *testing.T) {
 			t.Errorf("the record does not set %q", empty)
 		}
 	})
-	t.Run(conversion("receipt", func(r account.Receipt) any { return Receipt(r) }, nil, nil))
+	t.Run(conversion("receipt", func(r account.Receipt) any { return Receipt(r) }, nil, []string{"Part", "Parts"}))
 	t.Run(conversion("node", func(n network.Node) any { return Node(n) }, nil, []string{"Type", "MetricsURL", "NodeList"}))
 	t.Run(conversion("change", func(c mailbox.Change) any { return Change(none, c) }, nil, []string{"Account"}))
 	t.Run(conversion("contact", func(c account.Contact) any { return Contact(none, c) }, nil,
@@ -210,7 +210,7 @@ func TestRecordsCarryEveryFieldOfEvents(t *testing.T) {
 		case noticeTypes[inbox.EventKind(kind)] != "":
 			want = []string{"Notice.Account"}
 		case inbox.EventKind(kind) == inbox.EventFailure: // claimed, and its code is not retryable
-			want = []string{"Retryable", "Line", "From", "Ref", "Queued", "OffsetMS"}
+			want = []string{"Retryable", "Line", "From", "Ref", "Queued", "OffsetMS", "Candidates"}
 		}
 		if !slices.Equal(empty, want) {
 			t.Errorf("the record of %s does not set %q, want %q", kind, empty, want)

@@ -34,7 +34,7 @@ func Contact(a *account.Account, c account.Contact) record.Contact {
 	out := record.Contact{
 		Type: record.TypeContact, Account: a.Name(), SessionID: c.ID.String(), DisplayName: c.DisplayName,
 		State: c.State.String(), HasSession: c.HasSession, Protocol: string(c.Protocol), Since: record.Time(c.Since),
-		Verified: c.Verified,
+		Verified: c.Verified, Name: c.Name, Blocked: c.Blocked, Declined: c.Declined,
 	}
 	if c.Status != nil {
 		out.Online = c.Status.Node != "" && c.Status.Fresh(time.Now())
@@ -47,7 +47,8 @@ func Contact(a *account.Account, c account.Contact) record.Contact {
 func FriendRequest(a *account.Account, r account.FriendRequest) record.FriendRequest {
 	out := record.FriendRequest{
 		Type: record.TypeFriendRequest, ID: r.ID, Account: a.Name(), From: a.ID().String(), To: r.Peer.String(),
-		Direction: "out", DisplayName: r.DisplayName, Text: r.Text, State: r.State.String(), TimestampMS: r.TimestampMS,
+		Direction: "out", DisplayName: r.DisplayName, ContactName: r.Name, Text: r.Text, State: r.State.String(),
+		TimestampMS: r.TimestampMS,
 	}
 	if r.Incoming {
 		out.From, out.To, out.Direction = out.To, out.From, "in"
@@ -128,6 +129,7 @@ var warnings = map[outbox.Warning]record.Warning{
 	outbox.WarnClock:      record.WarnClock,
 	outbox.WarnUnanswered: record.WarnUnanswered,
 	outbox.WarnOldRequest: record.WarnOldRequest,
+	outbox.WarnLong:       record.WarnLong,
 	outbox.WarnOldList:    record.WarnOldList,
 	outbox.WarnImported:   record.WarnImported,
 }
@@ -267,7 +269,7 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 	case inbox.EventMessage:
 		out := record.Message{
 			Type: record.TypeMessage, ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
-			DisplayName: e.DisplayName, Text: e.Text, Previews: previews(e),
+			DisplayName: e.DisplayName, ContactName: e.Name, Text: e.Text, Previews: previews(e),
 			TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash,
 			Attachments: e.Attachments, Notice: notice(e), Unsent: e.Unsent, Duplicate: duplicate, Attempt: attempt(e),
 			Protocol: e.Protocol, ForwardSecrecy: forwardSecrecy(e.Protocol, e.ForwardSecrecy),
@@ -291,7 +293,7 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 		}
 	case inbox.EventDelivery:
 		return record.Delivery{
-			Type: record.TypeDelivery, ID: e.ID, Account: a.Name(), From: from, Kind: e.Text,
+			Type: record.TypeDelivery, ID: e.ID, Account: a.Name(), From: from, ContactName: e.Name, Kind: e.Text,
 			TimestampsMS: append([]uint64{}, e.Timestamps...), ReceivedAt: received, Duplicate: duplicate,
 			Attempt: attempt(e),
 		}
@@ -310,7 +312,7 @@ func eventRecord(a *account.Account, e inbox.Event, duplicate bool) any {
 	}
 	if out := noticeRecord(e, record.Notice{
 		Type: noticeTypes[e.Kind], ID: e.ID, Account: a.Name(), From: from, To: to, Direction: direction,
-		DisplayName: e.DisplayName,
+		DisplayName: e.DisplayName, ContactName: e.Name,
 		TimestampMS: e.TimestampMS, ReceivedAt: received, Route: routeWords[e.Route], MessageHash: e.Hash,
 		Duplicate: duplicate, Attempt: attempt(e),
 	}); out != nil {
@@ -441,7 +443,7 @@ func notice(e inbox.Event) string {
 func eventRequestRecord(a *account.Account, e inbox.Event, duplicate bool) record.FriendRequest {
 	out := record.FriendRequest{
 		Type: record.TypeFriendRequest, ID: e.ID, Account: a.Name(), From: e.From.String(), To: a.ID().String(),
-		Direction: "in", DisplayName: e.DisplayName, Text: e.Text, State: e.State.String(), TimestampMS: e.TimestampMS,
+		Direction: "in", DisplayName: e.DisplayName, ContactName: e.Name, Text: e.Text, State: e.State.String(), TimestampMS: e.TimestampMS,
 		ReceivedAt: record.Time(e.ReceivedAt), Duplicate: duplicate, Attempt: attempt(e),
 	}
 	if e.Outgoing {

@@ -55,6 +55,21 @@ const (
 	CodeDropped FailureCode = "dropped"
 )
 
+// Failure is the reason why a message could not be opened.
+type Failure struct {
+	Code FailureCode
+	Err  error
+}
+
+// Error implements error.
+func (f *Failure) Error() string { return f.Err.Error() }
+
+// Unwrap returns the error.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Fail returns a [Failure].
+func Fail(code FailureCode, err error) error { return &Failure{code, err} }
+
 // Reference names a message by its timestamp in milliseconds and, where it is known, its author's Session ID.
 type Reference struct {
 	TimestampMS uint64
@@ -82,6 +97,7 @@ type Event struct {
 	Claimed     bool         // From is not authenticated; only of failures
 	To          sessionid.ID // recipient; only of messages from another device of this account
 	DisplayName string
+	Name        string // that the user gave the sender; not stored here
 	Text        string // of a message or request; the subject of a control event or failure
 	TimestampMS int64
 	ReceivedAt  time.Time

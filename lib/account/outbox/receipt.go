@@ -60,6 +60,7 @@ const (
 	WarnClock      Warning = "clock_corrected" // this machine's clock is wrong; the message has the network's time
 	WarnUnanswered Warning = "unanswered"      // 1 500 messages or more have no answer
 	WarnOldRequest Warning = "old_request"     // the accepted request was too old, so the answer is a request
+	WarnLong       Warning = "long_for_phones" // some phones cut the text: it is longer than message.PhoneChars
 	WarnOldList    Warning = "old_node_list"   // no seed answers; the list of service nodes is an old one
 	WarnImported   Warning = "imported_list"   // the list of service nodes was imported and is signed by nobody
 )

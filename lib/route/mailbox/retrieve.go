@@ -13,6 +13,7 @@ import (
 
 	"sessiontool/lib/network"
 	"sessiontool/lib/storage"
+	"sessiontool/lib/trace"
 )
 
 // maxRead bounds the messages that are taken from one member. No account has so many: a list of this length is made up.
@@ -50,12 +51,15 @@ type Truncated struct {
 // new messages, of which handle returns the number for pages that are Late, and by time. The error is handle's, wraps
 // [ErrNotRetrieved] if no member was read to the end, is the network's, or the context's.
 func (b *Box) Retrieve(ctx context.Context, options RetrieveOptions,
-	handle func(Page) (fresh int, err error)) error {
+	handle func(Page) (fresh int, err error)) (err error) {
+	ctx, span := trace.Start(ctx, trace.SpanRetrieve)
+	defer func() { span.End(err) }()
 	generation, err := b.network.Generation(ctx)
 	if err != nil {
 		return err
 	}
 	judge := &retrieveJudge{
+		span:   span,
 		reader: reader{network: b.network, owner: b.account, generation: generation}, log: b.log,
 		handle: handle, truncated: options.Truncated, most: cmp.Or(options.MaxRead, maxRead),
 		readings: make(map[network.Key]*reading), started: time.Now(),
@@ -119,6 +123,7 @@ const (
 type retrieveJudge struct {
 	reader
 	log       *slog.Logger
+	span      *trace.Recording
 	begin     func(network.Node) (last string, err error)
 	handle    func(Page) (fresh int, err error)
 	truncated func(Truncated) error
@@ -161,6 +166,7 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 		j.finish(at)
 		return network.Done
 	}
+	j.note(reply.Member, stored)
 	fresh, err := j.handle(Page{reply.Member, stored, !j.ended.IsZero()})
 	if err != nil {
 		j.failure = err
@@ -204,6 +210,16 @@ func (j *retrieveJudge) nextReaders() (next network.Readers) {
 		}
 	}
 	return next
+}
+
+// note records which messages a member gives.
+func (j *retrieveJudge) note(member network.Node, page []storage.Stored) {
+	if j.span == nil {
+		return
+	}
+	for _, stored := range page {
+		j.span.Event(trace.EventGives, trace.String(trace.KeyHash, stored.Hash), trace.Name(trace.KeyNode, member.Ed25519))
+	}
 }
 
 // finish records that a member was read to the end.

@@ -1,4 +1,4 @@
-package commands
+package configcmd
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"sessiontool/lib/record"
 )
 
-func newConfigPathCommand(app *cli.App) *cobra.Command {
+func newPathCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "path",
 		Short: "Print where the config file is",
@@ -22,11 +22,11 @@ func newConfigPathCommand(app *cli.App) *cobra.Command {
 			"{\"account\":\"alice\",\"timeout\":\"30s\"}.",
 		Examples: []string{"sessiontool config path --select file"},
 		Prints:   []string{record.TypeConfig},
-		Run:      app.RunDespite(func(ctx context.Context, _ error) error { return runConfigPath(ctx, app) }),
+		Run:      app.RunDespite(func(ctx context.Context, _ error) error { return runPath(ctx, app) }),
 	})
 }
 
-func runConfigPath(_ context.Context, app *cli.App) error {
+func runPath(_ context.Context, app *cli.App) error {
 	path, err := cli.ConfigPath(app.Streams.Env)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package commands
+package configcmd
 
 import (
 	"context"
@@ -11,14 +11,14 @@ import (
 	"sessiontool/lib/record"
 )
 
-type configShowOptions struct {
+type showOptions struct {
 	names  []string // none for all
 	origin bool
 	flags  *pflag.FlagSet // which hold the values
 }
 
-func newConfigShowCommand(app *cli.App) *cobra.Command {
-	opts := &configShowOptions{}
+func newShowCommand(app *cli.App) *cobra.Command {
+	opts := &showOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "show [NAME...]",
 		Short: "Print the settings that commands would run with",
@@ -36,13 +36,13 @@ func newConfigShowCommand(app *cli.App) *cobra.Command {
 	})
 	cmd.RunE = app.Run(func(ctx context.Context, args []string) error {
 		opts.names, opts.flags = args, cmd.Flags()
-		return runConfigShow(ctx, app, opts)
+		return runShow(ctx, app, opts)
 	})
 	cmd.Flags().BoolVar(&opts.origin, "origin", false, "print where each value comes from")
 	return cmd
 }
 
-func runConfigShow(_ context.Context, app *cli.App, opts *configShowOptions) error {
+func runShow(_ context.Context, app *cli.App, opts *showOptions) error {
 	names := opts.names
 	if len(names) == 0 {
 		names = cli.Settings

@@ -1,4 +1,4 @@
-package commands
+package contactcmd
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
+	"sessiontool/commands/internal/who"
 	"sessiontool/lib/record"
 )
 
@@ -34,7 +35,7 @@ func newContactVerifyCommand(app *cli.App) *cobra.Command {
 		Prints: []string{record.TypeContact},
 		Needs:  cli.Account,
 		Exits: cli.Exits{
-			record.ExitUsage:    "not a Session ID",
+			record.ExitUsage:    "neither a Session ID nor a possible name",
 			record.ExitNotFound: "no such contact",
 			record.ExitAuth:     "the digits differ, or the keystore does not open",
 		},
@@ -50,7 +51,7 @@ func newContactVerifyCommand(app *cli.App) *cobra.Command {
 // runContactVerify prints the safety number. If --code was given, it compares that first: an empty code, such as a
 // variable of a script that was never set, is a wrong one.
 func runContactVerify(ctx context.Context, app *cli.App, opts *contactVerifyOptions) error {
-	a, id, err := openContact(ctx, app, opts.id)
+	a, id, err := who.Contact(ctx, app, opts.id)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package commands
+package contactcmd
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/who"
 	"sessiontool/lib/record"
 )
 
@@ -18,12 +19,12 @@ func newContactRemoveCommand(app *cli.App) *cobra.Command {
 	return app.Command(cli.Spec{
 		Use:   "remove ID",
 		Short: "Forget a contact and the session with it",
-		Long: "Forget a contact, the session with it and its friend requests. Messages already received stay in the\n" +
-			"inbox. To talk again, one of the two sends a new friend request.",
+		Long: "Forget a contact, its name, the session with it and its friend requests. Messages already received\n" +
+			"stay in the inbox, and a blocked contact stays on the list as blocked. To talk again, one of the two sends a new friend request.",
 		Examples: []string{"sessiontool contact remove $BOB"},
 		Prints:   []string{record.TypeRemoved},
 		Needs:    cli.Account,
-		Exits:    cli.Exits{record.ExitUsage: "not a Session ID", record.ExitNotFound: "no such contact"},
+		Exits:    cli.Exits{record.ExitUsage: "neither a Session ID nor a possible name", record.ExitNotFound: "no such contact"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.id = args[0]
 			return runContactRemove(ctx, app, opts)
@@ -32,7 +33,7 @@ func newContactRemoveCommand(app *cli.App) *cobra.Command {
 }
 
 func runContactRemove(ctx context.Context, app *cli.App, opts *contactRemoveOptions) error {
-	a, id, err := openContact(ctx, app, opts.id)
+	a, id, err := who.Contact(ctx, app, opts.id)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package commands
+package contactcmd
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
-	"sessiontool/commands/internal/render"
+	"sessiontool/commands/internal/who"
 	"sessiontool/lib/record"
 )
 
@@ -22,7 +22,7 @@ func newContactShowCommand(app *cli.App) *cobra.Command {
 		Examples: []string{"sessiontool contact show $BOB"},
 		Prints:   []string{record.TypeContact},
 		Needs:    cli.Account,
-		Exits:    cli.Exits{record.ExitUsage: "not a Session ID", record.ExitNotFound: "no such contact"},
+		Exits:    cli.Exits{record.ExitUsage: "neither a Session ID nor a possible name", record.ExitNotFound: "no such contact"},
 		Run: app.Run(func(ctx context.Context, args []string) error {
 			opts.id = args[0]
 			return runContactShow(ctx, app, opts)
@@ -31,13 +31,9 @@ func newContactShowCommand(app *cli.App) *cobra.Command {
 }
 
 func runContactShow(ctx context.Context, app *cli.App, opts *contactShowOptions) error {
-	a, id, err := openContact(ctx, app, opts.id)
+	a, id, err := who.Contact(ctx, app, opts.id)
 	if err != nil {
 		return err
 	}
-	contact, err := a.Contact(ctx, id)
-	if err != nil {
-		return err
-	}
-	return app.Print(render.Contact(a, contact))
+	return printContact(ctx, app, a, id)
 }

@@ -1,4 +1,6 @@
-package account
+// Package efforts bounds the work that one batch of received messages may cost, for each sender and for all messages
+// whose sender is only claimed.
+package efforts
 
 import (
 	"sessiontool/lib/ratchet"
@@ -9,17 +11,17 @@ import (
 // they open or not: two times what one message may cost. An honest contact needs as many steps as messages were lost.
 const effortSteps = 2 * ratchet.MaxAhead
 
-// contactTrials and claimedTrials are how many steps the messages of one batch may cost that do not open, beyond those
+// ContactTrials and ClaimedTrials are how many steps the messages of one batch may cost that do not open, beyond those
 // that are free for each: those of one contact, and all those whose sender is only claimed. They are some tenths of a
 // second of a core. See [ratchet.Trials].
 const (
-	contactTrials = 1 << 18
-	claimedTrials = 1 << 16
+	ContactTrials = 1 << 18
+	ClaimedTrials = 1 << 16
 )
 
-// efforts are those of one batch. All messages whose sender is only claimed share one, since any stranger can send
+// Efforts are those of one batch. All messages whose sender is only claimed share one, since any stranger can send
 // them.
-type efforts struct {
+type Efforts struct {
 	contacts map[sessionid.ID]*ratchet.Effort
 	claimed  *ratchet.Effort
 
@@ -27,15 +29,16 @@ type efforts struct {
 	claimedTrials *ratchet.Trials
 }
 
-func newEfforts() *efforts {
-	return &efforts{
+// New returns the efforts for a batch.
+func New() *Efforts {
+	return &Efforts{
 		make(map[sessionid.ID]*ratchet.Effort), ratchet.NewEffort(ratchet.MaxAhead),
-		make(map[sessionid.ID]*ratchet.Trials), ratchet.NewTrials(claimedTrials),
+		make(map[sessionid.ID]*ratchet.Trials), ratchet.NewTrials(ClaimedTrials),
 	}
 }
 
-// of returns the effort for a message.
-func (e *efforts) of(sender sessionid.ID, claimed bool) *ratchet.Effort {
+// Of returns the effort for a message.
+func (e *Efforts) Of(sender sessionid.ID, claimed bool) *ratchet.Effort {
 	if claimed {
 		return e.claimed
 	}
@@ -45,13 +48,13 @@ func (e *efforts) of(sender sessionid.ID, claimed bool) *ratchet.Effort {
 	return e.contacts[sender]
 }
 
-// trialsOf returns the trials for a message.
-func (e *efforts) trialsOf(sender sessionid.ID, claimed bool) *ratchet.Trials {
+// TrialsOf returns the trials for a message.
+func (e *Efforts) TrialsOf(sender sessionid.ID, claimed bool) *ratchet.Trials {
 	if claimed {
 		return e.claimedTrials
 	}
 	if e.contactTrials[sender] == nil {
-		e.contactTrials[sender] = ratchet.NewTrials(contactTrials)
+		e.contactTrials[sender] = ratchet.NewTrials(ContactTrials)
 	}
 	return e.contactTrials[sender]
 }

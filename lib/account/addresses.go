@@ -1,0 +1,223 @@
+package account
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sessiontool/keystore"
+	"sessiontool/lib/account/addressbook"
+	"sessiontool/lib/account/contacts"
+	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/sessionid"
+)
+
+// errIgnored reports a message of a blocked or declined sender, which leaves no trace.
+var errIgnored = errors.New("its sender is blocked, or its request was declined")
+
+// Named returns the contact that has a name of the user's. If there is none, the error is an [UnknownNameError].
+func (a *Account) Named(ctx context.Context, name string) (id sessionid.ID, err error) {
+	found := false
+	err = a.view(ctx, func(tx *keystore.Tx) error {
+		id, found, err = addressbook.Find(tx, name)
+		return err
+	})
+	if err != nil || found {
+		return id, err
+	}
+	return id, a.unknownName(ctx, name)
+}
+
+// UnknownNameError reports that no contact has a name. It wraps [addressbook.ErrUnknown]. Similar are the IDs of
+// contacts with a name that begins alike, and of those that call themselves so: a name of their own finds no contact.
+type UnknownNameError struct {
+	Name    string
+	Similar []sessionid.ID
+	words   []string
+}
+
+// maxSimilar bounds the candidates of an UnknownNameError.
+const maxSimilar = 8
+
+// Error implements error.
+func (e *UnknownNameError) Error() string {
+	text := fmt.Sprintf("%v: %q", addressbook.ErrUnknown, e.Name)
+	if len(e.words) > 0 {
+		text += "; similar: " + strings.Join(e.words, ", ")
+	}
+	return text
+}
+
+// Unwrap returns [addressbook.ErrUnknown].
+func (e *UnknownNameError) Unwrap() error { return addressbook.ErrUnknown }
+
+// Candidates returns the similar IDs as text.
+func (e *UnknownNameError) Candidates() (ids []string) {
+	for _, id := range e.Similar {
+		ids = append(ids, id.String())
+	}
+	return ids
+}
+
+// unknownName returns the error for a name that no contact has.
+func (a *Account) unknownName(ctx context.Context, name string) error {
+	contacts, err := a.Contacts(ctx)
+	if err != nil {
+		return err
+	}
+	out := &UnknownNameError{Name: name}
+	asked := addressbook.Fold(name)
+	start := asked[:min(len(asked), 3)]
+	for _, c := range contacts {
+		if len(out.Similar) == maxSimilar {
+			break
+		}
+		switch {
+		case c.Name != "" && strings.HasPrefix(addressbook.Fold(c.Name), start):
+			out.words = append(out.words, c.Name)
+		case c.DisplayName != "" && addressbook.Fold(c.DisplayName) == asked:
+			out.words = append(out.words, fmt.Sprintf("%s, which calls itself %q", c.ID, c.DisplayName))
+		default:
+			continue
+		}
+		out.Similar = append(out.Similar, c.ID)
+	}
+	return out
+}
+
+// NameContact gives a contact a name of the user's, or takes it away if name is empty. An ID that is not a contact becomes
+// one, unless known is set: then the error is [ErrUnknownContact]. Other errors are [ErrSelf] and those of
+// [addressbook.Rename].
+func (a *Account) NameContact(ctx context.Context, id sessionid.ID, name string, known bool) error {
+	return a.changeAddress(ctx, id, known, func(tx *keystore.Tx, _ contacts.Contact) error {
+		err := addressbook.Change(tx, id, forgive)
+		return cmp.Or(err, addressbook.Rename(tx, id, name))
+	})
+}
+
+func forgive(e *addressbook.Entry) { e.Declined = addressbook.Entry{}.Declined }
+
+// Block makes the account ignore an ID from now on: what it sends is neither kept nor answered, its request is
+// forgotten, and what waits for delivery from it is not delivered. What was delivered stays in the inbox. An ID that is
+// not a contact becomes one. The error may be [ErrSelf].
+func (a *Account) Block(ctx context.Context, id sessionid.ID) error {
+	return a.changeAddress(ctx, id, false, func(tx *keystore.Tx, contact contacts.Contact) error {
+		if contact.Incoming != nil && contact.FriendsSince.IsZero() {
+			contact.Incoming = nil
+			if err := contacts.Save(tx, contact); err != nil {
+				return err
+			}
+		}
+		err := addressbook.Change(tx, id, func(e *addressbook.Entry) {
+			if !e.IsBlocked() {
+				e.Blocked = a.env.Now().UTC()
+			}
+		})
+		return cmp.Or(err, tx.Delete(contacts.TableOwed, id.String()), dropWaiting(tx, id))
+	})
+}
+
+// Unblock ends [Account.Block] for a contact, and makes the account forget that it declined a request of it. It returns
+// [ErrUnknownContact] for an ID that is not a contact.
+func (a *Account) Unblock(ctx context.Context, id sessionid.ID) error {
+	return a.changeAddress(ctx, id, true, func(tx *keystore.Tx, _ contacts.Contact) error {
+		return addressbook.Change(tx, id, func(e *addressbook.Entry) {
+			forgive(e)
+			e.Blocked = e.Declined
+		})
+	})
+}
+
+// changeAddress runs work for an ID, which becomes a contact if it is none and known is not set.
+func (a *Account) changeAddress(ctx context.Context, id sessionid.ID, known bool,
+	work func(tx *keystore.Tx, contact contacts.Contact) error) error {
+	if id == a.ID() {
+		return ErrSelf
+	}
+	return a.update(ctx, func(tx *keystore.Tx) error {
+		contact, found, err := contacts.Load(tx, id)
+		switch {
+		case err != nil:
+			return err
+		case !found && known:
+			return ErrUnknownContact
+		case !found:
+			contact = contacts.Contact{ID: id, Since: a.env.Now().UTC()}
+			if err := contacts.Save(tx, contact); err != nil {
+				return err
+			}
+		}
+		return work(tx, contact)
+	})
+}
+
+// dropWaiting marks the events of an ID that wait for delivery as delivered.
+func dropWaiting(tx *keystore.Tx, id sessionid.ID) error {
+	waiting, err := inbox.Undelivered(tx, func(string) bool { return true })
+	if err == nil {
+		err = inbox.Locate(tx, waiting)
+	}
+	if err != nil {
+		return err
+	}
+	waiting = slices.DeleteFunc(waiting, func(w inbox.Waiting) bool { return w.From != id })
+	for _, one := range waiting {
+		err = cmp.Or(err, inbox.Delivered(tx, inbox.Event{Seq: one.Seq}))
+	}
+	return err
+}
+
+// ignores reports whether messages of an ID leave no trace: it is blocked, or its request was declined and the user has
+// not dealt with it since.
+func (a *Account) ignores(tx *keystore.Tx, id sessionid.ID) (bool, error) {
+	entry, err := addressbook.Get(tx, id)
+	if err != nil || entry.IsBlocked() || !entry.IsDeclined() {
+		return entry.IsBlocked(), err
+	}
+	contact, _, err := contacts.Load(tx, id)
+	return !contact.Known(), err
+}
+
+// refuseBlocked returns an error for a message to a blocked contact.
+func refuseBlocked(tx *keystore.Tx, to sessionid.ID) error {
+	entry, err := addressbook.Get(tx, to)
+	if err == nil && entry.IsBlocked() {
+		err = fmt.Errorf("%w: %s", addressbook.ErrBlocked, to)
+	}
+	return err
+}
+
+// names returns what the user says about each contact.
+func names(tx *keystore.Tx) (map[sessionid.ID]addressbook.Entry, error) {
+	known := make(map[sessionid.ID]addressbook.Entry)
+	err := addressbook.Each(tx, func(id sessionid.ID, entry addressbook.Entry) error {
+		known[id] = entry
+		return nil
+	})
+	return known, err
+}
+
+// nameSenders fills in the user's names of the senders of events.
+func nameSenders(tx *keystore.Tx, events []inbox.Event) error {
+	known := make(map[sessionid.ID]string)
+	for i := range events {
+		from := events[i].From
+		if from.IsZero() {
+			continue
+		}
+		name, found := known[from]
+		if !found {
+			entry, err := addressbook.Get(tx, from)
+			if err != nil {
+				return err
+			}
+			name = entry.Name
+			known[from] = name
+		}
+		events[i].Name = name
+	}
+	return nil
+}

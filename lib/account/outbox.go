@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"slices"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/outbox"
@@ -102,14 +103,22 @@ func (a *Account) Release(ctx context.Context, seq uint64) error {
 	return a.group.Update(ctx, func(tx *keystore.Tx) error { return a.outbox.Release(tx, seq) })
 }
 
-// Finish records that the receipt was reported. The entry stays until this process has ended cleanly: if it is killed
+// Finish records that the receipts of entries were reported. An entry stays until this process has ended cleanly: if it is killed
 // before its caller knows the result, a rerun must not send the message again. Seq 0 stands for a receipt that was
 // remembered without an entry.
-func (a *Account) Finish(ctx context.Context, seq uint64) error {
-	if seq == 0 {
+func (a *Account) Finish(ctx context.Context, seqs ...uint64) error {
+	seqs = slices.DeleteFunc(slices.Clone(seqs), func(seq uint64) bool { return seq == 0 })
+	if len(seqs) == 0 {
 		return nil
 	}
-	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) { stored.Reported = true })
+	return a.group.Update(ctx, func(tx *keystore.Tx) error {
+		for _, seq := range seqs {
+			if err := outbox.Change(tx, seq, func(stored *Outgoing) { stored.Reported = true }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Discard deletes an entry that can never be sent.

@@ -100,9 +100,12 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 				d.examine(a.path, a.err)
 			}
 		case <-late.C:
-			if !d.call.patient() {
+			switch {
+			case !d.call.patient():
 				d.reportLate()
 				start(whyLate)
+			case d.call.Hedged:
+				d.reportLate()
 			}
 			if path := d.firstPath(); path != nil && d.examining == 0 {
 				d.examine(path, nil)

@@ -21,12 +21,12 @@ const (
 )
 
 // lateAfter returns when an answer to a method is late: after the 95th percentile of this run and earlier ones, rounded
-// up to a power of two. For a patient call, the network's other answers count.
+// up to a power of two. For a patient call that is not Hedged, the network's other answers count.
 func (c *Client) lateAfter(call Call) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	names := []string{call.Method, anyMethod}
-	if call.patient() {
+	names := []string{call.learnedAs(), anyMethod}
+	if call.patient() && !call.Hedged {
 		names = names[1:]
 	}
 	for _, name := range names {
@@ -46,14 +46,26 @@ func (c *Client) lateAfter(call Call) time.Duration {
 	return max(lateUnknown, c.soonest)
 }
 
+// learnedAs is the key of the call's answer times.
+func (c Call) learnedAs() string {
+	if c.Hedged {
+		return c.Method + "+"
+	}
+	return c.Method
+}
+
 // learnAnswer records how long a node took for an answer.
 func (c *Client) learnAnswer(call Call, took time.Duration) {
-	if call.patient() {
+	names := []string{call.learnedAs(), anyMethod}
+	switch {
+	case call.patient() && !call.Hedged:
 		return
+	case call.patient():
+		names = names[:1]
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, name := range []string{call.Method, anyMethod} {
+	for _, name := range names {
 		samples := append(c.samples[name], took)
 		c.samples[name] = samples[max(len(samples)-maxSamples, 0):]
 	}

@@ -366,7 +366,7 @@ func (app *App) OpenKeystore(ctx context.Context) (*keystore.Store, error) {
 }
 
 func (app *App) keystoreOptions() keystore.Options {
-	return keystore.Options{LockTimeout: app.lockTimeout, CommitHook: app.Streams.CommitHook}
+	return keystore.Options{LockTimeout: app.lockTimeout, CommitHook: app.Streams.CommitHook, Disk: app.Streams.Disk}
 }
 
 // CreateKeystore opens the keystore, and makes it if there is none.
@@ -447,6 +447,9 @@ func (app *App) OpenNetwork() (*network.Client, error) {
 	config, err := app.networkConfig(found)
 	if err != nil {
 		return nil, err
+	}
+	if app.Streams.Network != nil {
+		app.Streams.Network(&config)
 	}
 	client, err := network.New(config)
 	if err != nil {

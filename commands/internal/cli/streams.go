@@ -14,6 +14,8 @@ import (
 	"github.com/tidwall/gjson"
 	"golang.org/x/term"
 
+	"sessiontool/keystore"
+	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 )
 
@@ -35,6 +37,9 @@ type Streams struct {
 	UntilSignal func(context.Context) context.Context
 	// CommitHook is called around every commit of the keystore, so that tests can kill the process there.
 	CommitHook func(stage string)
+	// Disk stands between the keystore and its file, and Network changes how the network is reached. Both are for tests.
+	Disk    func(path string, file keystore.Disk) keystore.Disk
+	Network func(*network.Config)
 	// Now is this machine's clock; nil means time.Now. Tests set it wrong.
 	Now func() time.Time
 }

@@ -83,7 +83,7 @@ func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Option
 	if s.sealer != nil {
 		s.sealer.keys.Wait()
 	}
-	if failure := s.finishing.Wait(); err == nil {
+	if failure := errors.Join(s.finishPrinted(ctx), s.finishing.Wait()); err == nil {
 		err = failure
 	}
 	if err != nil || s.router == nil || app.Failed() {
@@ -142,6 +142,7 @@ type sender struct {
 	sealer  *batchSealer
 	first   firstDraft
 
+	printed   []uint64 // messages whose receipts were printed and not recorded yet
 	finishing cli.Later
 }
 
@@ -194,11 +195,27 @@ func (s *sender) prepare(ctx context.Context, draft account.Draft) (cli.Task, er
 	}, nil
 }
 
-// finish records that the receipt of a message was printed. It does not wait for that: the result counts only when this
-// process has ended. The error is that of an earlier one.
+// finishedAtOnce is how many printed receipts are recorded in one transaction.
+const finishedAtOnce = 32
+
+// finish records that the receipt of a message was printed, with those of others: the result counts only when this
+// process has ended. The error is that of earlier ones.
 func (s *sender) finish(ctx context.Context, seq uint64) error {
-	ctx = context.WithoutCancel(ctx)
-	return s.finishing.Do(func() error { return s.account.Finish(ctx, seq) })
+	s.printed = append(s.printed, seq)
+	if len(s.printed) < finishedAtOnce {
+		return nil
+	}
+	return s.finishPrinted(ctx)
+}
+
+// finishPrinted records that the receipts so far were printed.
+func (s *sender) finishPrinted(ctx context.Context) error {
+	ctx, seqs := context.WithoutCancel(ctx), s.printed
+	s.printed = nil
+	if len(seqs) == 0 {
+		return nil
+	}
+	return s.finishing.Do(func() error { return s.account.Finish(ctx, seqs...) })
 }
 
 // failed returns the error of a message that was not sent, marked if the message waits in the outbox. One for the

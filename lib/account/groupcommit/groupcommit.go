@@ -10,12 +10,17 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"sessiontool/keystore"
 )
 
-// most bounds the transactions of one commit.
-const most = 256
+const (
+	// most bounds the transactions of one commit.
+	most = 256
+	// gather is how long a commit behind another one waits for more transactions.
+	gather = 2 * time.Millisecond
+)
 
 // Update runs a function in one transaction and commits it, as [keystore.Store.Update] does.
 type Update func(ctx context.Context, work func(*keystore.Tx) error) error
@@ -119,7 +124,17 @@ func (g *Group) run() {
 		if len(taken) == 0 {
 			return
 		}
+		if g.busy() {
+			time.Sleep(gather)
+		}
 	}
+}
+
+// busy reports whether transactions wait.
+func (g *Group) busy() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.queue) > 0
 }
 
 // errAgain undoes a transaction of which one part has failed.

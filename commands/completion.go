@@ -68,6 +68,7 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 			return completeFields(app, cmd)
 		})
 	}
+	propose("output", words("json", "human"))
 	propose("log-format", words("text", "json"))
 	propose("log-level", words("debug", "info", "warn", "error"))
 	contacts := completed(app, func(ctx context.Context) ([]string, error) { return contactIDs(ctx, app) })

@@ -196,7 +196,10 @@ func (d *doctor) checkSeeds(ctx context.Context) (_ string, err error) {
 	if d.seedsErr = err; err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("enough of %d seeds answer and agree", len(d.client.Seeds())), nil
+	if seeds := len(d.client.Seeds()); seeds > 1 {
+		return fmt.Sprintf("enough of the %d seeds answer, and agree", seeds), nil
+	}
+	return "the only seed answers", nil
 }
 
 // checkNetwork says which list of service nodes is used. One that the seeds have not given now is shown with its age.

@@ -21,6 +21,7 @@ import (
 	"sessiontool/commands/internal/identitycmd"
 	"sessiontool/commands/internal/networkcmd"
 	"sessiontool/commands/internal/plumbing"
+	"sessiontool/commands/internal/receivecmd"
 	"sessiontool/lib/record"
 )
 
@@ -116,8 +117,9 @@ func topCommands() []topCommand {
 		{"friend-request", newFriendRequestCommand},
 		{"contact", contactcmd.New},
 		{"send", newSendCommand},
-		{"poll", newPollCommand},
-		{"listen", newListenCommand},
+		{"poll", receivecmd.NewPoll},
+		{"listen", receivecmd.NewListen},
+		{"ack", receivecmd.NewAck},
 		{"inbox", newInboxCommand},
 		{"outbox", newOutboxCommand},
 		{"swarm", plumbing.NewSwarm},

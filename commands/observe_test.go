@@ -96,8 +96,8 @@ func observe(args []string, streams *cli.Streams, complain func(string)) (ended 
 func printsText(args []string) bool {
 	return slices.ContainsFunc(args, func(arg string) bool {
 		return arg == "--backup" && slices.Contains(args, "-") || strings.HasPrefix(arg, "--select") ||
-			arg == "--help" || arg == "-h"
-	}) || len(args) > 0 && (args[0] == "help" || args[0] == "completion" || strings.HasPrefix(args[0], "__complete"))
+			arg == "--help" || arg == "-h" || arg == "human" || os.Getenv("SESSIONTOOL_OUTPUT") == "human"
+	}) || len(args) > 0 && (args[0] == "help" || args[0] == "guide" || args[0] == "completion" || strings.HasPrefix(args[0], "__complete"))
 }
 
 // checkedWriter checks records on their way. A record is a single write, or several full parts that a pipe takes without

@@ -40,6 +40,11 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"numbers in front, '(1/3) ', cut after a line, a word, or at least not within a character; each part\n" +
 			"has a receipt, with part and parts. Without it the receipt of a session-v1 or session-v2 message has\n" +
 			"the warning long_for_phones. Characters are counted in UTF-16, as the strictest client counts.\n\n" +
+			"--sync leaves a copy of each text of session-v1 or session-v2 in the account's own swarm, as phones do:\n" +
+			"the account's other devices print it as a message with the direction out. An account that was\n" +
+			"restored from its words does so by itself, except for texts with forward secrecy while it publishes no\n" +
+			"key of its own, since the copy would not have it; --sync copies these, too, and --sync=false nothing.\n" +
+			"The copy waits in the outbox, as the kind copy, if it cannot be stored at once.\n\n" +
 			"Each draft gets a receipt or an error record for each of its recipients, in order. An error record\n" +
 			"with queued is of a message that waits in the outbox.\n\n" +
 			"A run that is stopped, by a signal, by --timeout, by a reader that exits or by a full disk, may be run\n" +
@@ -70,11 +75,16 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			record.ExitRefused:   "",
 			record.ExitClock:     "",
 		},
-		Run: app.Run(func(ctx context.Context, args []string) error {
-			opts.Dash = len(args) > 0
-			return runSend(ctx, app, opts)
-		}),
 	})
+	cmd.RunE = app.Run(func(ctx context.Context, args []string) error {
+		opts.Dash = len(args) > 0
+		if cmd.Flags().Changed("sync") {
+			opts.copies = map[bool]account.CopyFor{true: account.CopyAlways, false: account.CopyNever}[opts.sync]
+		}
+		return runSend(ctx, app, opts)
+	})
+	cmd.Flags().BoolVar(&opts.sync, "sync", false, "leave a copy for the account's other devices, which show it as sent "+
+		"(default for an account that was restored from its words)")
 	opts.Flags.Add(cmd.Flags())
 	opts.Flags.AddID(cmd.Flags())
 	opts.Flags.AddSplit(cmd.Flags())
@@ -114,6 +124,8 @@ type sendOptions struct {
 	drafts.Flags
 	drafts.StoreFlags
 	routeFlags
+	sync   bool
+	copies account.CopyFor
 	dryRun bool
 }
 
@@ -129,7 +141,7 @@ func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
 		return drafts.DryRun(ctx, app, &opts.Flags, options)
 	}
 	send := func(a *account.Account, draft account.Draft) *account.Sealing {
-		draft.OnlySync = opts.route == record.RouteSync
+		draft.OnlySync, draft.Copy = opts.route == record.RouteSync, opts.copies
 		return a.BeginSend(draft)
 	}
 	return drafts.Send(ctx, app, &opts.Flags, options, send)

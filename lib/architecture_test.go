@@ -47,11 +47,14 @@ var layers = [][]string{
 		"lib/account/undecided", "lib/account/strangers", "lib/account/forgery", "lib/account/efforts",
 		"lib/account/listeners", "lib/account/addressbook", "lib/account/contacts",
 	},
-	{"lib/account/layers"},
+	{"lib/account/layers", "lib/account/sessions", "lib/account/draft"},
 	{"lib/account"},
 	{"lib/route/mailbox"},
 	{"lib/route", "lib/devnet"},
-	{"commands/internal/picture"},
+	{"lib/devnet/page"},
+	{
+		"commands/internal/picture", "commands/internal/human", "commands/internal/hook", "commands/internal/sdnotify",
+	},
 	{"commands/internal/cli"},
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts"},
@@ -62,6 +65,7 @@ var layers = [][]string{
 		"commands/internal/identitycmd",
 		"commands/internal/networkcmd",
 		"commands/internal/plumbing",
+		"commands/internal/receivecmd",
 	},
 	{"commands", "commands/internal/distance", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }
@@ -440,5 +444,38 @@ func TestLinterKnowsTheLayers(t *testing.T) {
 	}
 	if err := os.WriteFile(linterFile, []byte(before+linterBegin+linterRules()+linterEnd+after), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+const (
+	// maxPackageLines bounds a package without its tests: a reader can know a package of that size.
+	maxPackageLines = 4000
+	// maxFileLines bounds a file, tests included.
+	maxFileLines = 600
+)
+
+// No package and no file is so long that it needs a map of its own. Generated files do not count.
+func TestSizes(t *testing.T) {
+	lines := make(map[string]int)
+	for _, src := range sources(t) {
+		if ast.IsGenerated(src.file) {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join("..", src.pkg, src.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := strings.Count(string(data), "\n")
+		if count > maxFileLines {
+			t.Errorf("%s/%s has %d lines, more than %d", src.pkg, src.name, count, maxFileLines)
+		}
+		if !src.test {
+			lines[src.pkg] += count
+		}
+	}
+	for pkg, count := range lines {
+		if count > maxPackageLines {
+			t.Errorf("package %s has %d lines without tests, more than %d", pkg, count, maxPackageLines)
+		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/account/draft"
 	"sessiontool/lib/account/efforts"
 	"sessiontool/lib/account/groupcommit"
 	"sessiontool/lib/account/inbox"
@@ -41,9 +42,9 @@ var (
 	ErrAskedAlready    = errors.New("the other side has asked already")
 	ErrAlreadyFriends  = errors.New("already friends")
 	ErrSelf            = errors.New("this is the account's own session id")
-	ErrNoText          = errors.New("there is no text")
-	ErrTTL             = errors.New("time to live is out of range")
-	ErrDraftID         = errors.New("the id of the draft cannot be used")
+	ErrNoText          = draft.ErrNoText
+	ErrTTL             = draft.ErrTTL
+	ErrDraftID         = draft.ErrID
 	ErrOnlyAsync       = errors.New("protocols session-v1 and session-v2 have no synchronous route")
 	ErrSafetyNumber    = errors.New("this is not the safety number with that contact")
 )

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/addressbook"
@@ -18,7 +17,7 @@ import (
 // errIgnored reports a message of a blocked or declined sender, which leaves no trace.
 var errIgnored = errors.New("its sender is blocked, or its request was declined")
 
-// Named returns the contact that has a name of the user's. If there is none, the error is an [UnknownNameError].
+// Named returns the contact that has a name of the user's. If there is none, the error is an [addressbook.UnknownError].
 func (a *Account) Named(ctx context.Context, name string) (id sessionid.ID, err error) {
 	found := false
 	err = a.view(ctx, func(tx *keystore.Tx) error {
@@ -31,59 +30,15 @@ func (a *Account) Named(ctx context.Context, name string) (id sessionid.ID, err 
 	return id, a.unknownName(ctx, name)
 }
 
-// UnknownNameError reports that no contact has a name. It wraps [addressbook.ErrUnknown]. Similar are the IDs of
-// contacts with a name that begins alike, and of those that call themselves so: a name of their own finds no contact.
-type UnknownNameError struct {
-	Name    string
-	Similar []sessionid.ID
-	words   []string
-}
-
-// maxSimilar bounds the candidates of an UnknownNameError.
-const maxSimilar = 8
-
-// Error implements error.
-func (e *UnknownNameError) Error() string {
-	text := fmt.Sprintf("%v: %q", addressbook.ErrUnknown, e.Name)
-	if len(e.words) > 0 {
-		text += "; similar: " + strings.Join(e.words, ", ")
-	}
-	return text
-}
-
-// Unwrap returns [addressbook.ErrUnknown].
-func (e *UnknownNameError) Unwrap() error { return addressbook.ErrUnknown }
-
-// Candidates returns the similar IDs as text.
-func (e *UnknownNameError) Candidates() (ids []string) {
-	for _, id := range e.Similar {
-		ids = append(ids, id.String())
-	}
-	return ids
-}
-
 // unknownName returns the error for a name that no contact has.
 func (a *Account) unknownName(ctx context.Context, name string) error {
-	contacts, err := a.Contacts(ctx)
+	known, err := a.Contacts(ctx)
 	if err != nil {
 		return err
 	}
-	out := &UnknownNameError{Name: name}
-	asked := addressbook.Fold(name)
-	start := asked[:min(len(asked), 3)]
-	for _, c := range contacts {
-		if len(out.Similar) == maxSimilar {
-			break
-		}
-		switch {
-		case c.Name != "" && strings.HasPrefix(addressbook.Fold(c.Name), start):
-			out.words = append(out.words, c.Name)
-		case c.DisplayName != "" && addressbook.Fold(c.DisplayName) == asked:
-			out.words = append(out.words, fmt.Sprintf("%s, which calls itself %q", c.ID, c.DisplayName))
-		default:
-			continue
-		}
-		out.Similar = append(out.Similar, c.ID)
+	out := addressbook.NewUnknownError(name)
+	for _, c := range known {
+		out.Compare(c.ID, c.Name, c.DisplayName)
 	}
 	return out
 }

@@ -50,7 +50,7 @@ func TestNamesOfContacts(t *testing.T) {
 		}
 	}
 	finds("carol", nil)
-	var unknown *UnknownNameError
+	var unknown *addressbook.UnknownError
 	_, err := alice.Named(ctx, "Carol")
 	if !errors.As(err, &unknown) || !slices.Equal(unknown.Similar, []sessionid.ID{carol.ID()}) {
 		t.Errorf("the error has the candidates %+v", unknown)

@@ -11,6 +11,7 @@ import (
 	"sessiontool/lib/account/addressbook"
 	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/sessionid"
 )
 
@@ -104,7 +105,7 @@ func (a *Account) Contact(ctx context.Context, id sessionid.ID) (contact Contact
 }
 
 func (a *Account) describe(tx *keystore.Tx, c contacts.Contact, entry addressbook.Entry) (Contact, error) {
-	record, err := loadSessions(tx, c.ID)
+	record, err := sessions.Load(tx, c.ID)
 	if err != nil {
 		return Contact{}, err
 	}
@@ -149,7 +150,7 @@ func deleteContact(tx *keystore.Tx, id sessionid.ID) error {
 	if err := prekeystore.DropOneTime(tx, id); err != nil {
 		return err
 	}
-	if err := tx.Delete(tableSessions, id.String()); err != nil {
+	if err := tx.Delete(sessions.Table, id.String()); err != nil {
 		return err
 	}
 	return tx.Delete(contacts.Table, id.String())

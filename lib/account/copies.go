@@ -1,21 +1,18 @@
 package account
 
 import (
-	"encoding/hex"
 	"errors"
-	"slices"
 	"time"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
-	"sessiontool/lib/account/tables"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/account/usedkeys"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sessionid"
-	"sessiontool/lib/x25519"
 )
 
 // errUsedLongAgo reports a message whose message key was used so long ago that no witness of it is left. It may be a
@@ -71,48 +68,15 @@ func claimedAfter(err error, claimed bool) bool {
 	return claimed
 }
 
-// channel is what an account remembers of the sessions with a contact beside the ratchet. Chains are named by
-// chainPrefix in hex.
-type channel struct {
-	Reused   string    `json:"reused,omitempty"`   // the contact's chain in which it used a message key twice
-	ToldAt   time.Time `json:"told_at,omitzero"`   // when a message last went to the contact because of that
-	Reported string    `json:"reported,omitempty"` // our chain for which a copy of this keystore was reported last
-	Asked    string    `json:"asked,omitempty"`    // our chain in which an answer was asked for last, see askForAnswer
-	AskedAt  uint32    `json:"asked_at,omitempty"` // the number of unanswered messages at that time
-}
-
-func chainPrefix(ratchetKey x25519.PublicKey) [message.HeardChainSize]byte {
-	return [message.HeardChainSize]byte(ratchetKey[:])
-}
-
-func chainText(prefix [message.HeardChainSize]byte) string { return hex.EncodeToString(prefix[:]) }
-
-// heard returns what a message to a contact says of the contact's own messages, nil if the session has none.
-func (a *Account) heard(tx *keystore.Tx, contact sessionid.ID, session *ratchet.Session) (*message.Heard, error) {
-	if session == nil {
-		return nil, nil
-	}
-	key, next, found := session.Receiving()
-	if !found {
-		return nil, nil
-	}
-	var known channel
-	if _, err := tables.Get(tx, tableChannels, contact.String(), &known); err != nil {
-		return nil, err
-	}
-	prefix := chainPrefix(key)
-	return &message.Heard{Chain: prefix, Next: next, Reused: known.Reused == chainText(prefix)}, nil
-}
-
 // noteReuse records that a friend has used a message key twice, and answers it, so that both copies of the friend's
 // keystore learn of each other: at most one answer an hour. M is the second message.
 func (a *Account) noteReuse(tx *keystore.Tx, friend sessionid.ID, m ratchet.WhisperMessage) error {
-	var known channel
-	if _, err := tables.Get(tx, tableChannels, friend.String(), &known); err != nil {
+	known, err := sessions.LoadChannel(tx, friend)
+	if err != nil {
 		return err
 	}
 	now := a.env.Now().UTC()
-	known.Reused = chainText(chainPrefix(m.RatchetKey))
+	known.Reused = sessions.ChainName(m.RatchetKey)
 	contact, _, err := contacts.Load(tx, friend)
 	if err != nil {
 		return err
@@ -121,7 +85,7 @@ func (a *Account) noteReuse(tx *keystore.Tx, friend sessionid.ID, m ratchet.Whis
 	if answers {
 		known.ToldAt = now
 	}
-	if err := tables.Put(tx, tableChannels, friend.String(), known); err != nil || !answers {
+	if err := sessions.SaveChannel(tx, friend, known); err != nil || !answers {
 		return err
 	}
 	_, err = a.control(tx, friend, outbox.Unowned)
@@ -132,23 +96,8 @@ func (a *Account) noteReuse(tx *keystore.Tx, friend sessionid.ID, m ratchet.Whis
 // copy of the keystore, or the original of a restored one. Sending are the sending chains before the message arrived.
 func (a *Account) noteCopy(tx *keystore.Tx, event *inbox.Event, heard *message.Heard,
 	sending []ratchet.Position) error {
-	if heard == nil {
-		return nil
-	}
-	i := slices.IndexFunc(sending, func(p ratchet.Position) bool { return chainPrefix(p.RatchetKey) == heard.Chain })
-	if i < 0 || heard.Next <= sending[i].Next && !heard.Reused {
-		return nil
-	}
-	var known channel
-	if _, err := tables.Get(tx, tableChannels, event.From.String(), &known); err != nil {
-		return err
-	}
-	chain := chainText(heard.Chain)
-	if known.Reported == chain {
-		return nil
-	}
-	known.Reported = chain
-	if err := tables.Put(tx, tableChannels, event.From.String(), known); err != nil {
+	copied, err := sessions.Copied(tx, event.From, heard, sending)
+	if err != nil || !copied {
 		return err
 	}
 	report := inbox.Event{

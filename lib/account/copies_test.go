@@ -11,6 +11,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account/efforts"
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/account/usedkeys"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/presence"
@@ -120,16 +121,16 @@ func TestKeyReusedWithoutWitness(t *testing.T) {
 func (p *person) wastes(to *person, messages int) {
 	p.w.t.Helper()
 	err := p.update(p.w.t.Context(), func(tx *keystore.Tx) error {
-		sessions, err := loadSessions(tx, to.ID())
+		record, err := sessions.Load(tx, to.ID())
 		if err != nil {
 			return err
 		}
 		for range messages {
-			if _, _, err := sessions.Encrypt([]byte("lost")); err != nil {
+			if _, _, err := record.Encrypt([]byte("lost")); err != nil {
 				return err
 			}
 		}
-		return saveSessions(tx, to.ID(), sessions)
+		return sessions.Save(tx, to.ID(), record)
 	})
 	if err != nil {
 		p.w.t.Fatal(err)

@@ -157,7 +157,7 @@ func (f *Forgery) backdate(ctx context.Context) error {
 // Theirs makes a text of the contact. Errors are those of message.CheckText, ErrNoText and the keystore's.
 func (f *Forgery) Theirs(text string, at time.Time) (ForgedMessage, error) {
 	draft := Draft{Text: text}
-	if err := checkDraft(&draft); err != nil {
+	if err := draft.Complete(); err != nil {
 		return ForgedMessage{}, err
 	}
 	f.advance(at)

@@ -11,6 +11,7 @@ import (
 	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
@@ -38,9 +39,9 @@ func (a *Account) BeginRequest(draft Draft, again bool) *Sealing {
 	}
 	var err error
 	if draft.Text != "" {
-		err = checkDraft(&draft)
+		err = draft.Complete()
 	} else {
-		err = checkTTL(&draft)
+		err = draft.CompleteTTL()
 	}
 	if err != nil {
 		return &Sealing{err: err}
@@ -55,7 +56,7 @@ func (a *Account) BeginRequest(draft Draft, again bool) *Sealing {
 
 // requestIn is the transaction of BeginRequest.
 func (a *Account) requestIn(tx *keystore.Tx, draft Draft, again bool) (out Outgoing, err error) {
-	digest := draft.digest(KindFriendRequest)
+	digest := draft.Digest(KindFriendRequest)
 	out, found, err := a.outbox.Resume(tx, digest)
 	if err != nil || found {
 		return out, err
@@ -85,7 +86,7 @@ func (a *Account) askFriend(tx *keystore.Tx, draft Draft, contact contacts.Conta
 		return Outgoing{}, err
 	}
 	switch {
-	case draft.protocol(contact) == ProtocolSignal:
+	case draft.ProtocolFor(contact) == ProtocolSignal:
 		return a.sealRequest(tx, draft, &contact)
 	case draft.Text == "":
 		return Outgoing{}, ErrNoText
@@ -233,7 +234,7 @@ func (a *Account) accept(tx *keystore.Tx, contact contacts.Contact) (Outgoing, e
 // askBack answers a contact's request with a request of ours, and puts it into the outbox.
 func (a *Account) askBack(tx *keystore.Tx, contact contacts.Contact) (Outgoing, error) {
 	draft := Draft{To: contact.ID}
-	if err := checkTTL(&draft); err != nil {
+	if err := draft.CompleteTTL(); err != nil {
 		return Outgoing{}, err
 	}
 	out, err := a.sealRequest(tx, draft, &contact)
@@ -261,7 +262,7 @@ func (a *Account) befriend(tx *keystore.Tx, contact contacts.Contact, bundle x3d
 
 // startSession runs X3DH as the initiator. It archives an earlier session, which still opens messages in flight.
 func (a *Account) startSession(tx *keystore.Tx, contact sessionid.ID, bundle x3dh.Bundle) error {
-	record, err := loadSessions(tx, contact)
+	record, err := sessions.Load(tx, contact)
 	if err != nil {
 		return err
 	}
@@ -270,5 +271,5 @@ func (a *Account) startSession(tx *keystore.Tx, contact sessionid.ID, bundle x3d
 		return err
 	}
 	record.Add(session)
-	return saveSessions(tx, contact, record)
+	return sessions.Save(tx, contact, record)
 }

@@ -18,6 +18,7 @@ import (
 	"sessiontool/lib/account/listeners"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/account/usedkeys"
@@ -286,8 +287,8 @@ func (p *person) content() map[string]string {
 		for _, table := range []keystore.Table{
 			tableIdentity, prekeystore.TableSigned, prekeystore.TableOneTime, prekeystore.TableContacts,
 			tables.Counters, tableTimes, lifetime.Table, usedkeys.Table,
-			listeners.Table, contacts.Table, tableChannels, tableRequests, tableBoxes,
-			tableSessions, inbox.TableUndelivered, outbox.TableDigests, outbox.TableKeys, inbox.TableSeen,
+			listeners.Table, contacts.Table, sessions.TableChannels, tableRequests, tableBoxes,
+			sessions.Table, inbox.TableUndelivered, outbox.TableDigests, outbox.TableKeys, inbox.TableSeen,
 			inbox.TableCursors, contacts.TableOwed, strangers.Table,
 		} {
 			err := tx.ForEach(table, func(name string, value []byte) error {

@@ -67,6 +67,9 @@ func (a *Account) Drop(ctx context.Context, out Outgoing, why error) (event inbo
 		if out.Kind != KindText && out.Kind != KindFriendRequest {
 			return nil
 		}
+		if err := a.dropCopy(tx, out); err != nil {
+			return err
+		}
 		event = inbox.Event{
 			ID: inbox.ID(fmt.Sprint("dropped ", a.ID(), out.Seq, out.Data)), Kind: inbox.EventFailure,
 			Code: inbox.CodeDropped, To: out.To, TimestampMS: out.TimestampMS, ReceivedAt: a.env.Now().UTC(),

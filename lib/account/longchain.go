@@ -6,7 +6,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/outbox"
-	"sessiontool/lib/account/tables"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/message"
 )
 
@@ -28,20 +28,20 @@ func (a *Account) askForAnswer(tx *keystore.Tx, out Outgoing) error {
 	if out.Unanswered < longChain {
 		return nil
 	}
-	sessions, err := loadSessions(tx, out.To)
+	with, err := sessions.Load(tx, out.To)
 	if err != nil {
 		return err
 	}
-	var known channel
-	if _, err := tables.Get(tx, tableChannels, out.To.String(), &known); err != nil {
+	known, err := sessions.LoadChannel(tx, out.To)
+	if err != nil {
 		return err
 	}
-	chain := chainText(chainPrefix(sessions.Current().Sending().RatchetKey))
+	chain := sessions.ChainName(with.Current().Sending().RatchetKey)
 	if known.Asked == chain && out.Unanswered < known.AskedAt+askAnswerEvery {
 		return nil
 	}
 	known.Asked, known.AskedAt = chain, out.Unanswered
-	if err := tables.Put(tx, tableChannels, out.To.String(), known); err != nil {
+	if err := sessions.SaveChannel(tx, out.To, known); err != nil {
 		return err
 	}
 	contact, found, err := contacts.Load(tx, out.To)

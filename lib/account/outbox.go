@@ -23,6 +23,7 @@ const (
 	KindFriendRequest = outbox.KindFriendRequest
 	KindControl       = outbox.KindControl
 	KindStatus        = outbox.KindStatus
+	KindCopy          = outbox.KindCopy
 )
 
 // ErrGone reports an outbox entry that another process has finished. ErrKeyReused reports the id of a draft that was
@@ -75,8 +76,10 @@ func (a *Account) OutboxWaiting(ctx context.Context) (waiting []Outgoing, inFlig
 // [ErrGone] if there is none.
 func (a *Account) Cancel(ctx context.Context, seq uint64) (out Outgoing, err error) {
 	err = a.update(ctx, func(tx *keystore.Tx) error {
-		out, err = a.outbox.Cancel(tx, seq)
-		return err
+		if out, err = a.outbox.Cancel(tx, seq); err != nil {
+			return err
+		}
+		return a.dropCopy(tx, out)
 	})
 	return out, err
 }
@@ -103,9 +106,9 @@ func (a *Account) Release(ctx context.Context, seq uint64) error {
 	return a.group.Update(ctx, func(tx *keystore.Tx) error { return a.outbox.Release(tx, seq) })
 }
 
-// Finish records that the receipts of entries were reported. An entry stays until this process has ended cleanly: if it is killed
-// before its caller knows the result, a rerun must not send the message again. Seq 0 stands for a receipt that was
-// remembered without an entry.
+// Finish records that the receipts of entries were reported. An entry stays until this process has ended cleanly: if it
+// is killed before its caller knows the result, a rerun must not send the message again. Seq 0 stands for a receipt that
+// was remembered without an entry.
 func (a *Account) Finish(ctx context.Context, seqs ...uint64) error {
 	seqs = slices.DeleteFunc(slices.Clone(seqs), func(seq uint64) bool { return seq == 0 })
 	if len(seqs) == 0 {
@@ -121,10 +124,8 @@ func (a *Account) Finish(ctx context.Context, seqs ...uint64) error {
 	})
 }
 
-// Discard deletes an entry that can never be sent.
-func (a *Account) Discard(ctx context.Context, out Outgoing) error {
-	return a.group.Update(ctx, func(tx *keystore.Tx) error { return outbox.Remove(tx, out) })
-}
+// Discard deletes an entry that can never be sent, or an answer that was sent.
+func (a *Account) Discard(ctx context.Context, out Outgoing) error { return a.discard(ctx, out) }
 
 func (a *Account) changeOutgoing(ctx context.Context, seq uint64, change func(*Outgoing)) error {
 	return a.group.Update(ctx, func(tx *keystore.Tx) error { return outbox.Change(tx, seq, change) })

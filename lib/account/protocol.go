@@ -2,6 +2,7 @@ package account
 
 import (
 	"sessiontool/lib/account/contacts"
+	"sessiontool/lib/account/draft"
 	"sessiontool/lib/storage"
 )
 
@@ -12,20 +13,21 @@ const (
 	ProtocolSessionV2 = contacts.ProtocolSessionV2
 )
 
-// protocol returns the protocol for a draft: the draft's own, else the contact's last, else the default of the network.
-// Session-v1 stands for both protocols of today's Session IDs: a draft without a protocol of its own takes session-v2
-// if the recipient publishes a key.
-func (d Draft) protocol(contact contacts.Contact) Protocol {
-	switch known := contact.KnownProtocol(); {
-	case d.Protocol != "":
-		return d.Protocol
-	case known == ProtocolSessionV2:
-		return ProtocolSessionV1
-	case known != "":
-		return known
-	case d.Network == storage.Generation28:
-		return ProtocolSessionV1
-	default:
-		return ProtocolSignal
-	}
-}
+// Draft is a text to be sent, and CopyFor says for which ones the account leaves a copy for its other devices.
+type (
+	Draft   = draft.Draft
+	CopyFor = draft.CopyFor
+)
+
+// The values of CopyFor, and bounds of a draft.
+const (
+	CopyUsual  = draft.CopyUsual
+	CopyAlways = draft.CopyAlways
+	CopyNever  = draft.CopyNever
+	MinTTL     = draft.MinTTL
+	MaxIDBytes = draft.MaxIDBytes
+)
+
+// controlTTL is the time to live in milliseconds of messages without a text: the maximum of every network. The
+// acceptance of the 2020 client expires after a minute.
+const controlTTL = storage.MaxTTLMillis20

@@ -33,7 +33,7 @@ func TestProtocolOfADraft(t *testing.T) {
 		"a friend from before there was a choice": {Draft{Network: storage.Generation28}, old, ProtocolSignal},
 		"whatever is known, if one insists":       {Draft{Protocol: ProtocolSessionV1}, old, ProtocolSessionV1},
 	} {
-		if got := test.draft.protocol(test.contact); got != test.want {
+		if got := test.draft.ProtocolFor(test.contact); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/peerkeys"
 	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/account/strangers"
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/account/usedkeys"
@@ -23,7 +24,6 @@ import (
 	"sessiontool/lib/friendrequest"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
-	"sessiontool/lib/sessionid"
 )
 
 // Incoming is a message from a swarm or a listening node. Data is base64. Hash is the node's name for it and is not
@@ -198,11 +198,12 @@ func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, ho
 	event := &opened.Event
 	*event = inbox.Event{ID: id, Hash: inbox.BoundedHash(in.Hash), Route: in.Route, ReceivedAt: a.env.Now().UTC()}
 	if !found && in.Route != message.RouteSync {
-		earlier, refused, err := refusedBefore(book, *event)
-		if err != nil || refused && how != asked {
-			return earlier, err
+		refused := *event
+		seen, err := inbox.RefusedBefore(book, &refused)
+		if err != nil || seen && how != asked {
+			return Opened{Event: refused, Duplicate: seen}, err
 		}
-		opened.Duplicate = refused
+		opened.Duplicate = seen
 	}
 	o, err := a.open(tx, in.Data, event)
 	var failed *inbox.Failure
@@ -215,7 +216,7 @@ func (a *Account) receive(tx *keystore.Tx, book *strangers.Book, in Incoming, ho
 		if opened.Refused = in.Route == message.RouteSync; opened.Refused {
 			return opened, nil
 		}
-		return opened, book.Refuse(event.ID, reasonIgnored) // so that other members' copies stay ignored
+		return opened, inbox.Ignore(book, event.ID) // so that other members' copies stay ignored
 	case errors.Is(err, ratchet.ErrDuplicate):
 		event.Kind, event.Text = inbox.EventControl, "duplicate"
 	case errors.Is(err, errUndecided):
@@ -270,7 +271,7 @@ func (a *Account) keepOpened(tx *keystore.Tx, book *strangers.Book, event *inbox
 		}
 		return err == nil, err
 	case failed != nil:
-		return false, refuse(book, *event, how)
+		return false, inbox.Refuse(book, *event, how != asked)
 	}
 	return a.takeFromStranger(tx, book, event, o, how)
 }
@@ -353,7 +354,7 @@ func (a *Account) openRequest(tx *keystore.Tx, event *inbox.Event, encrypted []b
 // openRatcheted handles a message of a session. It returns the same key as open.
 func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind ciphertext.Kind, encrypted []byte,
 	claimed bool) (*message.AckKey, error) {
-	sessions, err := loadSessions(tx, event.From)
+	record, err := sessions.Load(tx, event.From)
 	if err != nil {
 		return nil, err
 	}
@@ -366,12 +367,12 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 		prekeys.Named = header.OneTimePrekeyID != nil
 		inner = header.Message
 	}
-	missing, sending := sessions.Missing(), sessions.Sending()
+	missing, sending := record.Missing(), record.Sending()
 	receiver := ratchet.Receiver{
 		Local: a.local(), Prekeys: prekeys, Remote: event.From.PublicKey(), LateChains: ratchet.MaxLateChains,
 		Effort: a.efforts.Of(event.From, claimed), Trials: a.efforts.TrialsOf(event.From, claimed),
 	}
-	result, err := sessions.Decrypt(a.env.Random, receiver, kind, encrypted)
+	result, err := record.Decrypt(a.env.Random, receiver, kind, encrypted)
 	if prekeys.Err != nil {
 		return nil, prekeys.Err
 	}
@@ -381,7 +382,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 	if err != nil {
 		return nil, layers.RatchetFailure(err)
 	}
-	event.Overtook = sessions.Missing() > missing
+	event.Overtook = record.Missing() > missing
 	content, err := layers.ParsePadded(result.Plaintext)
 	if err != nil {
 		return nil, err
@@ -392,7 +393,7 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 		}
 	}
 	event.ForwardSecrecy = true
-	if err := saveReceived(tx, event.From, sessions); err != nil {
+	if err := sessions.SaveReceived(tx, event.From, record); err != nil {
 		return nil, err
 	}
 	parsed, err := ratchet.ParseWhisperMessage(inner)
@@ -417,21 +418,4 @@ func (a *Account) openRatcheted(tx *keystore.Tx, event *inbox.Event, kind cipher
 		return nil, err
 	}
 	return content.Extension.AckKey, nil
-}
-
-// maxReceivedSessions bounds the stored sessions with one contact in bytes. Without it, a contact that makes the
-// account keep the keys of thousands of lost messages could grow the value beyond the keystore's maximum, and every
-// poll would fail. The other half is room for changes of our own. Honest contacts need a few kilobytes.
-const maxReceivedSessions = keystore.MaxValueSize / 2
-
-// saveReceived is saveSessions after a received message.
-func saveReceived(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.SessionRecord) error {
-	data, err := sessions.MarshalBinary()
-	if err != nil {
-		return err
-	}
-	if len(data) > maxReceivedSessions {
-		return inbox.Fail(inbox.CodeDecryptionFailed, fmt.Errorf("the contact's sessions would take %d bytes", len(data)))
-	}
-	return tx.Put(tableSessions, contact.String(), data)
 }

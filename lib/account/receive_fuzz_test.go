@@ -15,6 +15,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/layers"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/friendrequest"
@@ -65,9 +66,9 @@ func newReceiveWorld(t *testing.T) *receiveWorld {
 		erin.asks(alice, "asked"), bob.startsWith(alice, alice.bundle(bob), message.Text("started", "", nil)))
 	r.texts = []string{"plain", "sealed", "third", "box", "asked", "started"}
 	err = bob.view(t.Context(), func(tx *keystore.Tx) error {
-		sessions, err := loadSessions(tx, alice.ID())
+		record, err := sessions.Load(tx, alice.ID())
 		if err == nil {
-			r.sessions, err = sessions.MarshalBinary()
+			r.sessions, err = record.MarshalBinary()
 		}
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/prekeystore"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/envelope"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
@@ -176,7 +177,7 @@ func TestRemoveContact(t *testing.T) {
 		t.Fatal(err)
 	}
 	content := alice.content()
-	for _, table := range []keystore.Table{contacts.Table, tableSessions, prekeystore.TableContacts} {
+	for _, table := range []keystore.Table{contacts.Table, sessions.Table, prekeystore.TableContacts} {
 		if _, ok := content[string(table)+" "+bob.ID().String()]; ok {
 			t.Errorf("alice still has %s of bob", table)
 		}
@@ -216,7 +217,7 @@ func TestSessionsThatGrowTooLarge(t *testing.T) {
 func (p *person) hoardKeys(other *person) {
 	p.w.t.Helper()
 	err := p.update(p.w.t.Context(), func(tx *keystore.Tx) error {
-		data, _, err := tx.Get(tableSessions, other.ID().String())
+		data, _, err := tx.Get(sessions.Table, other.ID().String())
 		if err != nil {
 			return err
 		}
@@ -224,7 +225,7 @@ func (p *person) hoardKeys(other *person) {
 		if err := proto.Unmarshal(data, &record); err != nil {
 			return err
 		}
-		for len(data) < maxReceivedSessions {
+		for len(data) < sessions.MaxReceived {
 			session := proto.CloneOf(record.Sessions[0])
 			chain := session.Receiving[len(session.Receiving)-1]
 			for i := range uint32(ratchet.MaxSkippedKeys) {
@@ -237,7 +238,7 @@ func (p *person) hoardKeys(other *person) {
 				return err
 			}
 		}
-		return tx.Put(tableSessions, other.ID().String(), data)
+		return tx.Put(sessions.Table, other.ID().String(), data)
 	})
 	if err != nil {
 		p.w.t.Fatal(err)

@@ -24,7 +24,7 @@ type Rehearsal struct {
 
 // Rehearse does what [Account.Send] does with a draft, and changes nothing. Errors are those of Send.
 func (a *Account) Rehearse(ctx context.Context, draft Draft) (r Rehearsal, err error) {
-	if err := checkDraft(&draft); err != nil {
+	if err := draft.Complete(); err != nil {
 		return r, err
 	}
 	err = a.update(ctx, func(tx *keystore.Tx) error {

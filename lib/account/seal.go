@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/groupcommit"
 	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/account/sessions"
 	"sessiontool/lib/ciphertext"
 	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
@@ -46,7 +46,7 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 // caller must call [Sealing.Wait]. Errors: [ErrUnknownContact], [ErrNotFriends], [ErrSelf], [ErrNoText], [ErrTTL],
 // [ErrOnlyAsync], and those of [message.CheckText].
 func (a *Account) BeginSend(draft Draft) *Sealing {
-	if err := checkDraft(&draft); err != nil {
+	if err := draft.Complete(); err != nil {
 		return &Sealing{err: err}
 	}
 	s := &Sealing{}
@@ -84,6 +84,9 @@ func (a *Account) sendIn(tx *keystore.Tx, draft Draft) (out Outgoing, err error)
 	if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
 		return out, err
 	}
+	if err := a.leaveCopy(tx, draft, out); err != nil {
+		return out, err
+	}
 	return out, a.askForAnswer(tx, out)
 }
 
@@ -91,13 +94,13 @@ func (a *Account) sendIn(tx *keystore.Tx, draft Draft) (out Outgoing, err error)
 // a later run finds it.
 func (a *Account) resumeText(tx *keystore.Tx, draft Draft) (out Outgoing, found bool, err error) {
 	if draft.ID == "" {
-		digest := draft.digest(KindText)
+		digest := draft.Digest(KindText)
 		if out, found, err = a.outbox.Resume(tx, digest); !found {
 			out.Digest = digest
 		}
 		return out, found, err
 	}
-	key, content := draft.key()
+	key, content := draft.Key()
 	if out, found, err = a.outbox.ResumeKey(tx, key, content); !found {
 		out.Digest, out.Content = key, content
 	}
@@ -107,11 +110,14 @@ func (a *Account) resumeText(tx *keystore.Tx, draft Draft) (out Outgoing, found 
 // Reseal replaces an outbox entry whose timestamp was wrong: it seals the draft again. No node may have the old
 // message. Errors are those of [Account.Send].
 func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Outgoing, err error) {
-	if err := checkTTL(&draft); err != nil {
+	if err := draft.CompleteTTL(); err != nil {
 		return Outgoing{}, err
 	}
 	err = a.update(ctx, func(tx *keystore.Tx) error {
 		if err := outbox.Remove(tx, old); err != nil {
+			return err
+		}
+		if err := a.dropCopy(tx, old); err != nil {
 			return err
 		}
 		if old.Kind == KindFriendRequest {
@@ -128,7 +134,10 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 		}
 		out.Digest, out.DraftID, out.Content = old.Digest, old.DraftID, old.Content
 		out.OnlySync, out.Behind = old.OnlySync, old.Behind
-		return a.outbox.Add(tx, &out, a.env.Owner)
+		if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
+			return err
+		}
+		return a.leaveCopy(tx, draft, out)
 	})
 	return out, err
 }
@@ -136,7 +145,7 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 // Seal seals a draft and returns the message without putting it into the outbox: the caller sends it. Errors are those
 // of [Account.Send].
 func (a *Account) Seal(ctx context.Context, draft Draft) (out Outgoing, err error) {
-	if err := checkDraft(&draft); err != nil {
+	if err := draft.Complete(); err != nil {
 		return Outgoing{}, err
 	}
 	err = a.update(ctx, func(tx *keystore.Tx) error {
@@ -144,31 +153,6 @@ func (a *Account) Seal(ctx context.Context, draft Draft) (out Outgoing, err erro
 		return err
 	})
 	return out, err
-}
-
-// checkDraft refuses a draft that no receiver could read, and sets the default time to live.
-func checkDraft(draft *Draft) error {
-	if draft.Text == "" {
-		return ErrNoText
-	}
-	if err := message.CheckText(draft.Text); err != nil {
-		return err
-	}
-	if len(draft.ID) > MaxIDBytes || !utf8.ValidString(draft.ID) {
-		return fmt.Errorf("%w: it is not text of at most %d bytes", ErrDraftID, MaxIDBytes)
-	}
-	return checkTTL(draft)
-}
-
-func checkTTL(draft *Draft) error {
-	longest := draft.Network.MaxTTLMillis()
-	if draft.TTLMillis == 0 {
-		draft.TTLMillis = longest
-	}
-	if draft.TTLMillis < MinTTL || draft.TTLMillis > longest {
-		return fmt.Errorf("%w: %d ms is not within %d and %d", ErrTTL, draft.TTLMillis, MinTTL, longest)
-	}
-	return nil
 }
 
 func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
@@ -182,7 +166,7 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if err != nil {
 		return Outgoing{}, err
 	}
-	if draft.protocol(contact) != ProtocolSignal {
+	if draft.ProtocolFor(contact) != ProtocolSignal {
 		return a.sealOpen(tx, KindText, draft)
 	}
 	if !found {
@@ -191,9 +175,9 @@ func (a *Account) sealDraft(tx *keystore.Tx, draft Draft) (Outgoing, error) {
 	if state := contact.State(a.env.Now()); state != StateFriends {
 		return Outgoing{}, fmt.Errorf("%w: the state is %s", ErrNotFriends, state)
 	}
-	if sessions, err := loadSessions(tx, draft.To); err != nil {
+	if record, err := sessions.Load(tx, draft.To); err != nil {
 		return Outgoing{}, err
-	} else if sessions.Current() == nil {
+	} else if record.Current() == nil {
 		return Outgoing{}, fmt.Errorf("%w by protocol signal: there is no session", ErrNotFriends)
 	}
 	out := Outgoing{
@@ -240,25 +224,25 @@ func (a *Account) sealRatcheted(tx *keystore.Tx, out *Outgoing, content message.
 }
 
 func (a *Account) encrypt(tx *keystore.Tx, out *Outgoing, content message.Content) error {
-	sessions, err := loadSessions(tx, out.To)
+	record, err := sessions.Load(tx, out.To)
 	if err != nil {
 		return err
 	}
 	if content.Extension != nil {
-		if content.Extension.Heard, err = a.heard(tx, out.To, sessions.Current()); err != nil {
+		if content.Extension.Heard, err = sessions.Heard(tx, out.To, record.Current()); err != nil {
 			return err
 		}
 	}
-	if current := sessions.Current(); current != nil {
+	if current := record.Current(); current != nil {
 		if out.Unanswered = current.Sending().Next; out.Unanswered >= longChain {
 			out.Warnings = append(out.Warnings, outbox.WarnUnanswered)
 		}
 	}
-	kind, encrypted, err := sessions.Encrypt(message.Pad(content.Marshal()))
+	kind, encrypted, err := record.Encrypt(message.Pad(content.Marshal()))
 	if err != nil {
 		return err
 	}
-	if err := saveSessions(tx, out.To, sessions); err != nil {
+	if err := sessions.Save(tx, out.To, record); err != nil {
 		return err
 	}
 	return a.wrap(out, kind, encrypted)
@@ -282,24 +266,4 @@ func (a *Account) wrap(out *Outgoing, kind ciphertext.Kind, encrypted []byte) er
 // local returns this side of every session.
 func (a *Account) local() ratchet.Identity {
 	return ratchet.Identity{KeyPair: a.keys.X25519, RegistrationID: a.id.RegistrationID}
-}
-
-func loadSessions(tx *keystore.Tx, contact sessionid.ID) (*ratchet.SessionRecord, error) {
-	sessions := new(ratchet.SessionRecord)
-	data, found, err := tx.Get(tableSessions, contact.String())
-	if err != nil || !found {
-		return sessions, err
-	}
-	if err := sessions.UnmarshalBinary(data); err != nil {
-		return nil, fmt.Errorf("%w: sessions: %w", keystore.ErrCorrupt, err)
-	}
-	return sessions, nil
-}
-
-func saveSessions(tx *keystore.Tx, contact sessionid.ID, sessions *ratchet.SessionRecord) error {
-	data, err := sessions.MarshalBinary()
-	if err != nil {
-		return err
-	}
-	return tx.Put(tableSessions, contact.String(), data)
 }

@@ -116,7 +116,7 @@ func (a *Account) openAgain(tx *keystore.Tx, book *strangers.Book, m undecided.M
 		return nil, nil
 	case errors.Is(err, errIgnored):
 		event.Kind = inbox.EventControl
-		return &Opened{Event: event}, book.Refuse(event.ID, reasonIgnored)
+		return &Opened{Event: event}, inbox.Ignore(book, event.ID)
 	case errors.As(err, &failed):
 		event.Kind, event.Code, event.Text = inbox.EventFailure, failed.Code, failed.Error()
 	case err != nil:
@@ -158,7 +158,7 @@ func (a *Account) peerKeys(tx *keystore.Tx, draft Draft) (peerkeys.Known, error)
 	}
 	if draft.Protocol != ProtocolSessionV2 {
 		contact, _, err := contacts.Load(tx, draft.To)
-		if err != nil || draft.Protocol != "" || draft.protocol(contact) != ProtocolSessionV1 {
+		if err != nil || draft.Protocol != "" || draft.ProtocolFor(contact) != ProtocolSessionV1 {
 			return peerkeys.Known{}, err
 		}
 	}

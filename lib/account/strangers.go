@@ -28,50 +28,6 @@ func (a *Account) sentByKnown(tx *keystore.Tx, event inbox.Event, claimed bool) 
 	return found && contact.Known(), err
 }
 
-// refusalReasons are the reasons that package strangers remembers, by number. Add new ones at the end. The first one is
-// that of messages that show nothing.
-var refusalReasons = []inbox.FailureCode{
-	"", inbox.CodeBadEnvelope, inbox.CodeDecryptionFailed, inbox.CodeNewerProtocol, inbox.CodeUnknownPrekey,
-	inbox.CodeBadSignature, inbox.CodeNoSession, inbox.CodeKeyReused,
-}
-
-// otherReason is the number of reasons that are not in refusalReasons.
-const otherReason = 255
-
-// reasonIgnored is the number of the first of the refusalReasons.
-const reasonIgnored = 0
-
-// refusedBefore returns the result for a message of a stranger that came before, and whether it did.
-func refusedBefore(book *strangers.Book, event inbox.Event) (Opened, bool, error) {
-	reason, found, err := book.Refused(event.ID)
-	if err != nil || !found {
-		return Opened{}, false, err
-	}
-	if reason == reasonIgnored {
-		event.Kind, event.Text = inbox.EventControl, "ignored"
-		return Opened{Event: event, Duplicate: true}, true, nil
-	}
-	event.Kind, event.Code, event.Text = inbox.EventFailure, inbox.CodeDecryptionFailed, "message was refused before"
-	if int(reason) < len(refusalReasons) {
-		event.Code = refusalReasons[reason]
-	}
-	return Opened{Event: event, Duplicate: true}, true, nil
-}
-
-// refuse handles a message that could not be opened and is not a known sender's: it is counted and not kept.
-func refuse(book *strangers.Book, event inbox.Event, how way) error {
-	reason := slices.Index(refusalReasons, event.Code)
-	if reason < 0 {
-		reason = otherReason
-	}
-	if err := book.Refuse(event.ID, byte(reason)); err != nil || how == asked {
-		return err
-	}
-	return book.Count(strangers.Example{
-		Code: string(event.Code), Hash: event.Hash, From: event.From, Claimed: event.Claimed,
-	})
-}
-
 // takeFromStranger handles a message that a stranger could send, and reports whether it is kept. Only requests and
 // texts are, and of one stranger no more than package strangers has room for. Everything else becomes a control event.
 func (a *Account) takeFromStranger(tx *keystore.Tx, book *strangers.Book, event *inbox.Event, o opening,
@@ -107,7 +63,7 @@ func (a *Account) takeFromStranger(tx *keystore.Tx, book *strangers.Book, event 
 		if err := forgetTrace(tx, o.trace); err != nil {
 			return false, err
 		}
-		return false, book.Refuse(event.ID, reasonIgnored)
+		return false, inbox.Ignore(book, event.ID)
 	}
 	if err := a.keepEvent(tx, event, how == aside); err != nil {
 		return false, err
@@ -200,7 +156,7 @@ func (s strangerContacts) Forget(stranger strangers.Stranger) error {
 	for _, kept := range stranger.Kept {
 		removed, found, err := inbox.Remove(s.tx, kept.Seq)
 		if err == nil && found {
-			err = s.book.Refuse(removed.ID, reasonIgnored)
+			err = inbox.Ignore(s.book, removed.ID)
 		}
 		if err == nil {
 			err = forgetTrace(s.tx, kept.Trace)

@@ -8,8 +8,6 @@ const (
 	tableTimes    keystore.Table = "times"    // name -> time of the last run
 	tableRequests keystore.Table = "requests" // digest of a friend request's ciphertext -> nothing
 	tableBoxes    keystore.Table = "boxes"    // digest of a sealed box -> nothing
-	tableSessions keystore.Table = "sessions" // contact -> ratchet record
-	tableChannels keystore.Table = "channels" // contact -> channel
 )
 
 const (

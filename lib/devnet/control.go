@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -155,6 +156,9 @@ func (n *Network) startMember(ctx context.Context, m *member, listener net.Liste
 	}
 	if err != nil {
 		return running, err // the caller's Close stops it
+	}
+	if n.observe != nil {
+		running.Observe(eventsOf(slices.Index(n.members, m), n.observe))
 	}
 	m.faults.begin()
 	m.stoppedBy = ""

@@ -79,6 +79,8 @@ type Options struct {
 	MaxStoreBytes int64
 	// Control opens an endpoint through which other processes control the network: see Connect.
 	Control bool
+	// Pages makes the page of [Network.OpenPage]; nil means that the network serves none.
+	Pages func(n *Network, options PageOptions) (Page, error)
 	// Logger gets the log of the nodes; nil discards it.
 	Logger *slog.Logger
 }
@@ -131,8 +133,13 @@ type Network struct {
 	tasks     sync.WaitGroup
 	endTasks  context.CancelFunc
 
+	pageLock   sync.Mutex // never held with mu
+	page       Page       // nil unless one is open
+	pagesEnded bool
+
 	mu      sync.Mutex
-	members []*member
+	members []*member                     // set by Start
+	observe func(index int, e node.Event) // nil unless the nodes are observed
 }
 
 // member is a node's place in the network, whether the node runs or not.
@@ -415,7 +422,7 @@ func each(members []*member, do func(i int, m *member) error) error {
 
 // Close stops all nodes and the registry. Running requests get up to 5 s, less if ctx ends before.
 func (n *Network) Close(ctx context.Context) error {
-	err := n.closeControl(ctx) // running orders hold the lock
+	err := errors.Join(n.closeControl(ctx), n.endPages(ctx)) // what they run may hold the lock
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)

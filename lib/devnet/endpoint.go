@@ -44,21 +44,26 @@ type order struct {
 	Kinds      []FaultKind `json:"kinds,omitempty"` // of faults to clear
 	Difficulty uint64      `json:"difficulty,omitempty"`
 	Nodes      []string    `json:"nodes,omitempty"` // for Set and Clear
-	States     bool        `json:"states,omitempty"`
+
+	Page      *PageOptions `json:"page,omitempty"`
+	ClosePage bool         `json:"close_page,omitempty"`
+	States    bool         `json:"states,omitempty"`
 }
 
 // result is the result of an order. Faults are those that were set or cleared, or all present ones.
 type result struct {
 	Error  string      `json:"error,omitempty"`
-	Kind   string      `json:"kind,omitempty"` // of the error: "node", "fault" or empty
+	Kind   string      `json:"kind,omitempty"` // of the error: "node", "fault", "page" or empty
 	Status Status      `json:"status"`
 	Faults []NodeFault `json:"faults"`
+
 	States []NodeState `json:"states,omitempty"`
 }
 
 // Status counts the nodes and swarms of a network, with nodes from outside, and says what all its own nodes have in
 // common.
 type Status struct {
+	PageURL    string   `json:"page_url,omitempty"` // of the open page
 	Nodes      int      `json:"nodes"`
 	Swarms     int      `json:"swarms"`
 	Difficulty uint64   `json:"difficulty"`
@@ -67,6 +72,13 @@ type Status struct {
 
 // Status counts the listed nodes and their swarms, and returns the present distance.
 func (n *Network) Status() Status {
+	status := n.counts()
+	status.PageURL = n.PageURL()
+	return status
+}
+
+// counts returns the status without the page, for callers that run while a page opens or closes.
+func (n *Network) counts() Status {
 	list := n.registry.list("")
 	swarms := make(map[uint64]bool)
 	for _, state := range list.States {
@@ -175,6 +187,10 @@ func (n *Network) execute(ctx context.Context, o order) (done result) {
 		done.States, err = n.States()
 	case o.Difficulty != 0:
 		err = n.SetDifficulty(o.Difficulty)
+	case o.Page != nil:
+		_, err = n.OpenPage(*o.Page)
+	case o.ClosePage:
+		err = n.ClosePage(ctx)
 	default:
 		done.Faults = n.Faults()
 	}
@@ -184,6 +200,8 @@ func (n *Network) execute(ctx context.Context, o order) (done result) {
 		done.Kind = kindNode
 	case errors.Is(err, ErrFault):
 		done.Kind = kindFault
+	case errors.Is(err, ErrPage):
+		done.Kind = kindPage
 	}
 	if err != nil {
 		done.Error = err.Error()

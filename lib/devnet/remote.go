@@ -21,6 +21,7 @@ var ErrControl = errors.New("the devnet takes no orders")
 const (
 	kindNode  = "node"
 	kindFault = "fault"
+	kindPage  = "page"
 )
 
 // Remote controls a devnet of another process: see Control in [Options].
@@ -84,6 +85,21 @@ func (r *Remote) Status(ctx context.Context) (Status, error) {
 	return done.Status, err
 }
 
+// OpenPage calls [Network.OpenPage]. It returns the network's status afterwards.
+func (r *Remote) OpenPage(ctx context.Context, options PageOptions) (Status, error) {
+	done, err := r.send(ctx, order{Page: &options})
+	return done.Status, err
+}
+
+// ClosePage calls [Network.ClosePage]. It returns the network's status afterwards.
+func (r *Remote) ClosePage(ctx context.Context) (Status, error) {
+	done, err := r.send(ctx, order{ClosePage: true})
+	return done.Status, err
+}
+
+// Token returns the token of the control endpoint.
+func (r *Remote) Token() string { return r.note.Token }
+
 // States calls [Network.States].
 func (r *Remote) States(ctx context.Context) ([]NodeState, error) {
 	done, err := r.send(ctx, order{States: true})
@@ -130,6 +146,8 @@ func (done result) failure() error {
 		return fmt.Errorf("%w%s", ErrNode, strings.TrimPrefix(done.Error, ErrNode.Error()))
 	case kindFault:
 		return fmt.Errorf("%w%s", ErrFault, strings.TrimPrefix(done.Error, ErrFault.Error()))
+	case kindPage:
+		return fmt.Errorf("%w%s", ErrPage, strings.TrimPrefix(done.Error, ErrPage.Error()))
 	}
 	if done.Error != "" {
 		return fmt.Errorf("the devnet failed: %s", done.Error)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"sessiontool/lib/node/behaviour"
+	"sessiontool/lib/storage"
 )
 
 // NodeState is how one of the devnet's own nodes is. The counts are zero while it does not run.
@@ -36,7 +37,7 @@ func (n *Network) States() ([]NodeState, error) {
 		m := n.members[i]
 		state := NodeState{
 			Index: i, PubkeyEd25519: m.keys.Name(), IP: info.IP, Port: info.Port, SwarmID: uint64(info.SwarmID),
-			Version: versionOf(n.options.Like.Nodes), Running: m.node != nil, MaxBytes: n.options.MaxStoreBytes,
+			Version: n.version(), Running: m.node != nil, MaxBytes: n.options.MaxStoreBytes,
 			Faults: []FaultKind{},
 		}
 		if m.failed != nil {
@@ -53,6 +54,7 @@ func (n *Network) States() ([]NodeState, error) {
 			if state.Settled, err = m.node.Settled(); err != nil {
 				return nil, err
 			}
+			state.Settled = state.Settled && stats.Queued == 0
 			state.Ready, state.Messages, state.Bytes = m.node.Ready(), stats.Messages, stats.Bytes
 			state.Pending, state.Listeners = stats.Queued, stats.Listeners
 		}
@@ -61,7 +63,11 @@ func (n *Network) States() ([]NodeState, error) {
 	return states, nil
 }
 
-// versionOf returns the version of a storage server that nodes show.
-func versionOf(rules behaviour.Rules) string {
-	return fmt.Sprintf("%d.%d.%d", rules.Version[0], rules.Version[1], rules.Version[2])
+// version returns the version of a storage server that the nodes show to clients of the network's storage RPC.
+func (n *Network) version() string {
+	version := n.options.Like.Nodes.Version
+	if n.Generation() == storage.Generation20 {
+		version = behaviour.Like207.Version
+	}
+	return fmt.Sprintf("%d.%d.%d", version[0], version[1], version[2])
 }

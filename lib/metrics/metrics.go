@@ -88,6 +88,30 @@ func (h *Histogram) Observe(value float64) {
 	}
 }
 
+// Count returns the number of measurements.
+func (h *Histogram) Count() (total uint64) {
+	for i := range h.counts {
+		total += h.counts[i].Load()
+	}
+	return total
+}
+
+// Quantile returns the least bucket bound that at least the part q of the measurements does not exceed. It is +Inf if
+// that is in the last bucket, and 0 without measurements.
+func (h *Histogram) Quantile(q float64) float64 {
+	total := h.Count()
+	if total == 0 {
+		return 0
+	}
+	least, below := uint64(math.Ceil(q*float64(total))), uint64(0)
+	for i, bound := range h.bounds {
+		if below += h.counts[i].Load(); below >= least {
+			return bound
+		}
+	}
+	return math.Inf(1)
+}
+
 // Writer writes families of samples. It keeps the first error until [Writer.Flush].
 type Writer struct {
 	out *bufio.Writer

@@ -2,10 +2,30 @@ package metrics
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"sync"
 	"testing"
 )
+
+// A quantile is the bound of the bucket that it falls into.
+func TestQuantile(t *testing.T) {
+	h := NewHistogram(1, 2, 4)
+	if got := h.Quantile(0.5); got != 0 || h.Count() != 0 {
+		t.Errorf("the median of nothing is %v of %d", got, h.Count())
+	}
+	for _, value := range []float64{0.5, 1, 1.5, 3, 9} {
+		h.Observe(value)
+	}
+	for q, want := range map[float64]float64{0: 1, 0.4: 1, 0.41: 2, 0.6: 2, 0.8: 4, 0.81: math.Inf(1), 1: math.Inf(1)} {
+		if got := h.Quantile(q); got != want {
+			t.Errorf("quantile %v is %v, want %v", q, got, want)
+		}
+	}
+	if h.Count() != 5 {
+		t.Errorf("%d measurements, want 5", h.Count())
+	}
+}
 
 // The output has the format of a Prometheus server: families with help and type, escaped labels, cumulative buckets.
 func TestText(t *testing.T) {

@@ -63,6 +63,9 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	}
 	others := n.askMembers(ctx, view, body)
 	own, changed, err := change.carryOut(n, view, now.UnixMilli(), request)
+	if s, ok := change.(*storeRequest); ok && err == nil {
+		n.reportStored(s.message)
+	}
 	results := others()
 	if err != nil && n.behaviour.OwnFailures {
 		n.log.Error("carrying out a change", "error", err)
@@ -183,10 +186,15 @@ func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer,
 	if err := change.check(now, forwardWindow); err != nil {
 		return answer{}, err
 	}
-	result, _, err := change.carryOut(n, view, at, request)
+	result, changed, err := change.carryOut(n, view, at, request)
 	if err != nil {
 		return answer{}, err
 	}
+	var stored []store.Message
+	if s, ok := change.(*storeRequest); ok {
+		stored = []store.Message{s.message}
+	}
+	n.reportReplicated(from, stored, len(changed))
 	return jsonAnswer(storage.StatusOK, result)
 }
 

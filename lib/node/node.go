@@ -176,6 +176,7 @@ type Node struct {
 	largeBodies    slots
 	patience       time.Duration // with members that a change is forwarded to
 	counters       counters
+	observer       atomic.Pointer[func(Event)]
 	storesInFlight atomic.Int64   // requests that may store; counted before they read the view
 	fullLog        rate.Sometimes // bounds the log lines of a full node
 
@@ -307,6 +308,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 			n.pause(ctx, n.behaviour.ArrivalDelay())
 			shuffle(n.behaviour, records)
 		},
+		Kept: n.reportReplicated,
 	})
 	n.hub = mailbox.New(n.random, func(owner string) bool { return n.members.View().Owns(owner) })
 	return n, nil

@@ -68,6 +68,7 @@ func (n *Node) serveOnion(w http.ResponseWriter, r *http.Request, version onion.
 	case onion.Relay:
 		n.relay(w, r, version, layer)
 	case onion.Final:
+		n.report(Event{Kind: EventExited, Hop: hops})
 		result := n.storageRPC(r.Context(), layer.Payload)
 		n.write(w, n.seal(layer, result.status, string(result.body)))
 	case onion.Server:
@@ -98,6 +99,7 @@ func (n *Node) relay(w http.ResponseWriter, r *http.Request, version onion.Versi
 		return
 	}
 	hops := passedHops(r) + 1
+	n.report(Event{Kind: EventRelayed, Hop: hops - 1, Peer: next.Name()})
 	if n.relayOverLink(w, r, next, version, hops, layer.Body) {
 		return
 	}
@@ -122,6 +124,7 @@ func (n *Node) relayOverLink(
 		return false
 	case err != nil || status == 0:
 		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
+		n.report(Event{Kind: EventLost, Hop: hops - 1, Peer: next.Name()})
 		n.behaviour.GiveUp(ctx)
 		n.write(w, onionTimeout)
 	default:
@@ -154,6 +157,7 @@ func (n *Node) forward(
 	response, err := n.caller.Client.Do(request)
 	if err != nil {
 		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
+		n.report(Event{Kind: EventLost, Hop: passedHops(r), Peer: next.Name()})
 		n.behaviour.GiveUp(ctx)
 		n.write(w, late)
 		return

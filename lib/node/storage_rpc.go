@@ -103,6 +103,7 @@ func (n *Node) storageRPC(ctx context.Context, body []byte) answer {
 		result = n.failure(ctx, "serving a storage request", err)
 	}
 	n.counters.storage.Add(methodLabel(method), result.status)
+	n.report(Event{Kind: EventServed, Method: methodLabel(method), Status: result.status})
 	return result
 }
 
@@ -200,6 +201,7 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	if err := n.store.Insert(true, m); err != nil {
 		return answer{}, err
 	}
+	n.reportStored(m)
 	n.replication.Notify()
 	n.replication.HandOverIfMoved(view, m)
 	return difficultyAnswer(storage.StatusOK, difficulty), nil

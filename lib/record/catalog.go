@@ -41,6 +41,8 @@ var Kinds = []Kind{
 	{TypeUnknown, Unknown{}, "a message of a kind that this version does not know", false, true},
 	{TypeUnopenable, Unopenable{}, "how many messages could not be opened, of senders that are not known", false, true},
 	{TypeDropped, RequestsDropped{}, "how many friend requests of strangers made room for newer ones", false, true},
+	{TypeHook, Hook{}, "a run of the command of listen --exec", false, true},
+	{TypeAcked, Acked{}, "a received record that was acknowledged", false, true},
 	{TypeHeartbeat, Heartbeat{}, "a sign of life of listen", false, true},
 	{TypeSetAside, SetAside{}, "a received record that is not printed any more after too many attempts", false, true},
 	{TypeGap, Gap{}, "the account was not polled for longer than messages are kept", false, true},

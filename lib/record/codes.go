@@ -57,6 +57,7 @@ const (
 	CodeAccountNotFound    Code = "account_not_found"
 	CodeUnknownContact     Code = "unknown_contact"
 	CodeUnknownName        Code = "unknown_name"
+	CodeRecordNotFound     Code = "record_not_found"
 	CodeNoKeys             Code = "no_keys"
 	CodeNotLinked          Code = "not_linked"
 	CodeUnknownDevice      Code = "unknown_device"
@@ -199,6 +200,8 @@ var Codes = []CodeInfo{
 		"this account has never dealt with that Session ID",
 		"send a friend request first: 'sessiontool friend-request send --to ID --text T', " +
 			"or use --protocol session-v1"},
+	{CodeRecordNotFound, ExitNotFound, false,
+		"the account has received no record with that id", "see 'sessiontool inbox --undelivered'"},
 	{CodeUnknownName, ExitNotFound, false,
 		"no contact has that name", "see 'sessiontool contact list'; 'sessiontool contact add ID --name NAME' gives a name"},
 	{CodeNotFriends, ExitNotFound, false,

@@ -10,6 +10,7 @@ type Node struct {
 	PubkeyX25519  string `json:"pubkey_x25519"`
 	SwarmID       string `json:"swarm_id,omitempty"`
 	MetricsURL    string `json:"metrics_url,omitempty"`
+	PageURL       string `json:"page_url,omitempty"`
 	NodeList      string `json:"node_list,omitempty"` // as in Swarm
 }
 
@@ -69,6 +70,7 @@ type Network struct {
 	PID          int               `json:"pid,omitempty"`
 	Up           *bool             `json:"up,omitempty"`
 	MetricsURL   string            `json:"metrics_url,omitempty"`
+	PageURL      string            `json:"page_url,omitempty"`
 	Generation   string            `json:"generation,omitempty"`
 	Like         string            `json:"like,omitempty"`
 	LatencyMS    float64           `json:"latency_ms,omitempty"` // of a devnet: what all its nodes have in common

@@ -29,6 +29,8 @@ const (
 	TypeUnopenable    = "unopenable"
 	TypeDropped       = "requests_dropped"
 	TypeHeartbeat     = "heartbeat"
+	TypeHook          = "hook"
+	TypeAcked         = "acked"
 	TypeSetAside      = "set_aside"
 	TypeGap           = "gap"
 	TypeTruncated     = "truncated"

@@ -92,3 +92,27 @@ type Heartbeat struct {
 	PolledAt      string `json:"polled_at,omitempty"`
 	Received      int    `json:"received"`
 }
+
+// Hook is one run of the command of listen --exec for the record called ID of the type Kind. Outcome is accepted, retry,
+// dead_letter, set_aside or interrupted. CommandExitCode is 128 and the number of the signal for a command that a signal
+// ended. RetryInMS is the pause before the next run.
+type Hook struct {
+	Type            string `json:"type"`
+	Account         string `json:"account"`
+	ID              string `json:"id"`
+	Kind            string `json:"kind"`
+	From            string `json:"from"`
+	Attempt         int    `json:"attempt"`
+	Outcome         string `json:"outcome"`
+	CommandExitCode int    `json:"command_exit_code"`
+	Millis          int64  `json:"ms"`
+	RetryInMS       int64  `json:"retry_in_ms,omitempty"`
+}
+
+// Acked confirms that a received record counts as delivered. Already means that it did before.
+type Acked struct {
+	Type    string `json:"type"`
+	Account string `json:"account"`
+	ID      string `json:"id"`
+	Already bool   `json:"already,omitempty"`
+}

@@ -57,7 +57,8 @@ type MemberCheck struct {
 	Error         string   `json:"error"`
 }
 
-// SwarmMap describes a picture of the swarms that was written to a file.
+// SwarmMap describes a picture of the swarms that was written to a file. SilentNodes has the keys of nodes that did not
+// answer; it is empty unless they were asked.
 type SwarmMap struct {
 	Type       string   `json:"type"`
 	File       string   `json:"file"`
@@ -65,4 +66,6 @@ type SwarmMap struct {
 	Swarms     int      `json:"swarms"`
 	Nodes      int      `json:"nodes"`
 	SessionIDs []string `json:"session_ids"`
+
+	SilentNodes []string `json:"silent_nodes"`
 }

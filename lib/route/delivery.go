@@ -12,6 +12,10 @@ import (
 // counts as delivered.
 type Deliver func(event inbox.Event) error
 
+// ErrLater is what a [Deliver] returns for an event that its reader has, and that something else marks as delivered: see
+// [account.Account.MarkDelivered]. If nothing does, the event comes again in a later process.
+var ErrLater = errors.New("the event is marked as delivered later")
+
 const (
 	// deliveredAtOnce bounds the events whose delivery is begun, and recorded as done, in one transaction. After a kill
 	// these may come again.
@@ -24,18 +28,25 @@ const (
 // delivery passes waiting events to a reader. Before an event is written, the attempt is recorded, so that a reader can
 // tell a repeat. After it was written that is recorded, too, even if ctx has ended in between.
 type delivery struct {
-	router  *Router
+	router *Router
+	handing
+	written []inbox.Event // not yet recorded as delivered
+	// recorded are recorded as delivered, and after was not called for them yet.
+	recorded []inbox.Event
+	count    int // of delivered events
+}
+
+// handing is how events are passed to a reader.
+type handing struct {
 	most    int // attempts after which an event is set aside
 	deliver Deliver
-	written []inbox.Event // not yet recorded as delivered
-	count   int           // of delivered events
+	after   func(ctx context.Context, events []inbox.Event) error // called when events are marked as delivered; may be nil
 }
 
 // deliverAll delivers waiting events in this order and returns how many there were: other processes may have delivered
 // some. After the end of ctx, other than by its deadline, it delivers no more.
-func (r *Router) deliverAll(ctx context.Context, waiting []inbox.Waiting, most int,
-	deliver Deliver) (delivered int, err error) {
-	d := &delivery{router: r, most: most, deliver: deliver}
+func (r *Router) deliverAll(ctx context.Context, waiting []inbox.Waiting, how handing) (delivered int, err error) {
+	d := &delivery{router: r, handing: how}
 	for len(waiting) > 0 {
 		n := d.batch(waiting)
 		if err := d.run(ctx, waiting[:n]); err != nil {
@@ -67,13 +78,19 @@ func (d *delivery) run(ctx context.Context, waiting []inbox.Waiting) error {
 	if err != nil {
 		return err
 	}
+	d.recorded = append(d.recorded, d.written...)
 	d.written = nil
 	begun := time.Now()
 	for i, event := range events {
 		if err := context.Cause(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return errors.Join(err, d.record(ctx, events[i:]))
 		}
-		if err := d.deliver(event); err != nil {
+		err := d.deliver(event)
+		if errors.Is(err, ErrLater) {
+			d.count++
+			continue
+		}
+		if err != nil {
 			return errors.Join(err, d.record(ctx, events[i+1:])) // part of the event may have been written
 		}
 		d.written = append(d.written, event)
@@ -91,6 +108,12 @@ func (d *delivery) run(ctx context.Context, waiting []inbox.Waiting) error {
 // record records the written events, and that others were not written.
 func (d *delivery) record(ctx context.Context, unwritten []inbox.Event) error {
 	err := d.router.account.EndDelivery(context.WithoutCancel(ctx), d.written, unwritten)
+	if err == nil && d.after != nil {
+		if recorded := append(d.recorded, d.written...); len(recorded) > 0 {
+			err = d.after(context.WithoutCancel(ctx), recorded)
+		}
+		d.recorded = nil
+	}
 	d.written = nil
 	return err
 }

@@ -27,11 +27,16 @@ type ListenOptions struct {
 	Count        int           // end after so many events
 	MaxAttempts  int           // deliveries of an event after which it is set aside; 0 means that none is
 	Truncated    func(mailbox.Truncated) error
-	For          time.Duration // end after this time
-	MaxIdle      time.Duration // end after this time without an event
-	Heartbeat    time.Duration // how often Beat is called
-	Beat         func(Pulse) error
-	Outage       func(Outage) error // called when an outage begins, while it lasts, and at its end; may be nil
+	Skip         func(inbox.Waiting) bool // of events that count as delivered, and for no limit; may be nil
+	// Delivered is as in PollOptions. Polled is called after each poll with its error, at first after the first one. Both
+	// may be nil.
+	Delivered func(ctx context.Context, events []inbox.Event) error
+	Polled    func(err error)
+	For       time.Duration // end after this time
+	MaxIdle   time.Duration // end after this time without an event
+	Heartbeat time.Duration // how often Beat is called
+	Beat      func(Pulse) error
+	Outage    func(Outage) error // called when an outage begins, while it lasts, and at its end; may be nil
 
 	outageAfter time.Duration // 0 means outageAfter
 }
@@ -136,8 +141,14 @@ func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 	for received := 0; ; {
 		select {
 		case waiting := <-s.events:
-			some := s.more(waiting, received)
-			delivered, err := s.router.deliverAll(ctx, some, s.options.MaxAttempts, deliver)
+			some, err := s.router.passOver(ctx, s.more(waiting, received), s.options.Skip)
+			if err != nil {
+				return err
+			}
+			if len(some) == 0 {
+				continue
+			}
+			delivered, err := s.router.deliverAll(ctx, some, handing{s.options.MaxAttempts, deliver, s.delivered})
 			if err != nil {
 				return err
 			}
@@ -161,6 +172,20 @@ func (s *listenLoop) deliverEvents(ctx context.Context, deliver Deliver) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// delivered calls the option of that name, and sends what it has put into the outbox.
+func (s *listenLoop) delivered(ctx context.Context, events []inbox.Event) error {
+	if s.options.Delivered == nil {
+		return nil
+	}
+	if err := s.options.Delivered(ctx, events); err != nil {
+		return err
+	}
+	if s.router.account.Answered() {
+		signal(s.flushNow)
+	}
+	return nil
 }
 
 // more returns a waiting event and those that wait behind it, as far as Count allows.
@@ -245,6 +270,9 @@ func (s *listenLoop) poll(ctx context.Context) error {
 			err = s.reached()
 		} else {
 			err = errors.Join(err, s.unreached())
+		}
+		if s.options.Polled != nil {
+			s.options.Polled(err)
 		}
 		if err := s.polled(err); err != nil {
 			return err

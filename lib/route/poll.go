@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"sessiontool/lib/account"
@@ -17,6 +18,14 @@ type PollOptions struct {
 	Count       int                           // end after so many events; 0 means when there are no more
 	MaxAttempts int                           // deliveries of an event after which it is set aside; 0 means that none is
 	Truncated   func(mailbox.Truncated) error // called for a member whose list was not read to its end; may be nil
+	// Skip accepts the events that are passed over: they count as delivered, and not for Count. It may be nil.
+	Skip func(inbox.Waiting) bool
+	// Delivered is called when events were marked as delivered; it may be nil.
+	Delivered func(ctx context.Context, events []inbox.Event) error
+}
+
+func (o PollOptions) handing(deliver Deliver) handing {
+	return handing{o.MaxAttempts, deliver, o.Delivered}
 }
 
 // Poll asks three random members of the account's swarm for new messages and opens them. It then delivers all
@@ -37,7 +46,7 @@ func (r *Router) Poll(ctx context.Context, options PollOptions, deliver Deliver)
 // poll is Poll within its span.
 func (r *Router) poll(ctx context.Context, options PollOptions, deliver Deliver) error {
 	r.skipProbe()
-	waiting, err := r.account.Waiting(ctx)
+	waiting, err := r.waiting(ctx, options.Skip)
 	if err != nil {
 		return err
 	}
@@ -53,14 +62,14 @@ func (r *Router) poll(ctx context.Context, options PollOptions, deliver Deliver)
 		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			listing = context.WithoutCancel(ctx) // show what came in time
 		}
-		if waiting, err = r.account.Waiting(listing); err != nil {
+		if waiting, err = r.waiting(listing, options.Skip); err != nil {
 			return errors.Join(failure, err)
 		}
 	}
 	if options.Count > 0 && len(waiting) > options.Count {
 		waiting = waiting[:options.Count]
 	}
-	if _, err := r.deliverAll(ctx, waiting, options.MaxAttempts, deliver); err != nil {
+	if _, err := r.deliverAll(ctx, waiting, options.handing(deliver)); err != nil {
 		return err
 	}
 	if options.Count == 0 || len(waiting) < options.Count {
@@ -71,16 +80,28 @@ func (r *Router) poll(ctx context.Context, options PollOptions, deliver Deliver)
 	if errors.Is(failure, network.ErrNoSeed) || errors.Is(failure, network.ErrNoPath) {
 		return failure // nothing can be sent either
 	}
-	err = r.flushAndReport(ctx, options, deliver)
+	err = r.flushAndReport(ctx, options, handed(waiting), deliver)
 	if failure != nil && (options.Count == 0 || len(waiting) < options.Count) {
 		return errors.Join(failure, err)
 	}
 	return err
 }
 
+// handed returns the numbers of events.
+func handed(waiting []inbox.Waiting) map[uint64]bool {
+	numbers := make(map[uint64]bool, len(waiting))
+	for _, one := range waiting {
+		numbers[one.Seq] = true
+	}
+	return numbers
+}
+
 // flushAndReport sends the outbox, and delivers the events of messages that were given up. With a Count they wait for the
 // next poll.
-func (r *Router) flushAndReport(ctx context.Context, options PollOptions, deliver Deliver) error {
+//
+// Those that were handed over before are left out: they still wait if their delivery was [ErrLater].
+func (r *Router) flushAndReport(ctx context.Context, options PollOptions, before map[uint64]bool,
+	deliver Deliver) error {
 	dropped := false
 	_, err := r.FlushEach(ctx, func(_ account.Outgoing, _ account.Receipt, err error) error {
 		dropped = dropped || errors.As(err, new(*Dropped))
@@ -89,9 +110,10 @@ func (r *Router) flushAndReport(ctx context.Context, options PollOptions, delive
 	if !dropped || options.Count > 0 {
 		return err
 	}
-	waiting, listErr := r.account.Waiting(ctx)
+	waiting, listErr := r.waiting(ctx, options.Skip)
+	waiting = slices.DeleteFunc(waiting, func(w inbox.Waiting) bool { return before[w.Seq] })
 	if listErr == nil {
-		_, listErr = r.deliverAll(ctx, waiting, options.MaxAttempts, deliver)
+		_, listErr = r.deliverAll(ctx, waiting, options.handing(deliver))
 	}
 	return errors.Join(err, listErr)
 }

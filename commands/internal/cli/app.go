@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sessiontool/commands/internal/human"
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
@@ -43,6 +44,7 @@ type App struct {
 	parallel    int // --parallel
 	lockTimeout time.Duration
 	proxy       proxySetting
+	output      string // of --output
 	keep        string
 	Kept        inbox.Kept // --keep
 	passphrase  PassphraseFlags
@@ -111,6 +113,13 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 		app.Kept, err = parseKept(app.keep)
 		return err
 	})
+	flags.StringVar(&app.output, "output", outputJSON, "json, or human for lines and tables that people read")
+	refuse(flags, "output", func() error {
+		if app.output != outputJSON && app.output != outputHuman {
+			return errors.New("neither json nor human")
+		}
+		return nil
+	})
 	flags.BoolVar(&app.printer.pretty, "pretty", false, "indent records")
 	flags.StringVar(&app.printer.path, "select", "",
 		"print only what this gjson path selects of each record; a text can be several lines")
@@ -163,11 +172,29 @@ func (app *App) prepare(cmd *cobra.Command, settings func() error) (err error) {
 	if err := settings(); err != nil {
 		return err
 	}
+	app.chooseOutput()
 	if app.KeystoreDir == "" {
 		app.KeystoreDir, app.homeless = dataDir(app.Streams.Env)
 	}
 	app.Log, err = app.logging.logger(visibleWriter{app.Streams.Err})
 	return err
+}
+
+// The forms of --output.
+const (
+	outputJSON  = "json"
+	outputHuman = "human"
+)
+
+// chooseOutput makes the printer print for people if --output says so. What --select and --pretty print is JSON.
+func (app *App) chooseOutput() {
+	if app.output != outputHuman || app.printer.pretty || app.printer.path != "" || app.printer.path0 != "" {
+		return
+	}
+	app.printer.people = &human.Writer{
+		Out:   app.Streams.Out,
+		Color: app.Streams.OutIsTerminal && app.Streams.Env("NO_COLOR") == "" && app.Streams.Env("TERM") != "dumb",
+	}
 }
 
 // checkSelect returns an error if the path of --select or --select0 is not one of the records that a command prints: it
@@ -232,7 +259,7 @@ func (app *App) RunAtOnce(do func(args []string) error) func(*cobra.Command, []s
 		if app.Streams.UntilSignal != nil {
 			survive()
 		}
-		return do(args)
+		return app.printer.flushAfter(do(args))
 	}
 }
 
@@ -255,7 +282,7 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 	if file, ok := app.Streams.In.(*os.File); ok {
 		app.Streams.In = interruptible{ctx, file}
 	}
-	err := do(ctx)
+	err := app.printer.flushAfter(do(ctx))
 	cause := context.Cause(ctx)
 	if cause != nil {
 		app.LeaveUnfinished()
@@ -305,6 +332,9 @@ func (app *App) Print(v any) error {
 	return app.printer.print(v)
 }
 
+// Encode returns the line of a record as Print writes it, without --select and --pretty.
+func (app *App) Encode(v any) ([]byte, error) { return (&printer{}).encode(v) }
+
 // PrintPartial is Print for a record that reports that something is missing: the command ends with ErrPartial.
 func (app *App) PrintPartial(v any) error {
 	app.printer.fail()
@@ -317,6 +347,10 @@ func (app *App) Failed() bool { return app.printer.failed }
 // WriteError writes the final error record to stderr. It ignores errors: if stderr is closed, the exit code remains.
 func (app *App) WriteError(problem record.Error) {
 	app.bar.clear()
+	if app.printer.people != nil {
+		_, _ = io.WriteString(app.Streams.Err, app.printer.people.Problem(problem))
+		return
+	}
 	if line, err := (&printer{}).encode(problem); err == nil {
 		_, _ = app.Streams.Err.Write(line)
 	}

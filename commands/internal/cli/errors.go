@@ -10,6 +10,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/addressbook"
+	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/keyring"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/envelope"
@@ -109,6 +110,7 @@ var codeTable = []struct {
 	{account.ErrOnlyAsync, record.CodeUsage},
 	{ErrBadTTL, record.CodeBadTTL},
 	{account.ErrSelf, record.CodeBadSessionID},
+	{inbox.ErrNoEvent, record.CodeRecordNotFound},
 	{addressbook.ErrName, record.CodeBadName},
 	{addressbook.ErrTaken, record.CodeNameTaken},
 	{addressbook.ErrUnknown, record.CodeUnknownName},

@@ -35,6 +35,7 @@ type DevnetNote struct {
 func (note *DevnetNote) WithStatus(status devnet.Status) record.Network {
 	out := note.Network
 	out.Nodes, out.Swarms, out.Difficulty = status.Nodes, status.Swarms, int64(status.Difficulty)
+	out.PageURL = status.PageURL
 	out.LatencyMS = float64(status.Distance.Latency) / float64(time.Millisecond)
 	out.JitterMS = float64(status.Distance.Jitter) / float64(time.Millisecond)
 	out.Loss = status.Distance.Loss

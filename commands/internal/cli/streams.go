@@ -14,6 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 	"golang.org/x/term"
 
+	"sessiontool/commands/internal/human"
 	"sessiontool/keystore"
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
@@ -77,10 +78,12 @@ type printer struct {
 	mu       sync.Mutex
 	out      io.Writer
 	err      io.Writer
-	terminal bool // out is a terminal
+	terminal bool          // out is a terminal
+	people   *human.Writer // of --output human, else nil
 	pretty   bool
 	path     string // gjson path of --select
 	path0    string // gjson path of --select0
+	chosen   *Types // nil: all
 	failed   bool   // a record.Problem was printed
 	lasting  bool   // one that may not go away by itself
 }
@@ -93,7 +96,7 @@ func (p *printer) fail() {
 }
 
 // print writes a record to stdout. With --select or --select0 it writes what the path selects, skips records without
-// it, and writes error records and other problems to stderr.
+// it, and writes error records and other problems to stderr. Records that are not chosen are left out; see Types.
 func (p *printer) print(v any) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,8 +105,17 @@ func (p *printer) print(v any) error {
 	if problem, ok := v.(record.Error); isError && !(ok && problem.Retryable) {
 		p.lasting = true
 	}
+	if p.people != nil {
+		return p.people.Write(v)
+	}
 	line, err := p.encode(v)
 	if err != nil {
+		return err
+	}
+	if over, loss := p.chosen.passes(line); over {
+		if loss {
+			_, err = p.err.Write(line)
+		}
 		return err
 	}
 	if p.path == "" && p.path0 == "" {
@@ -122,10 +134,24 @@ func (p *printer) print(v any) error {
 	return err
 }
 
+// flushAfter prints what --output human has kept for a table, after work that ended with err. It returns err, or its own
+// error.
+func (p *printer) flushAfter(err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.people == nil {
+		return err
+	}
+	if failure := p.people.Flush(); err == nil {
+		err = failure
+	}
+	return err
+}
+
 // ended returns what a path selected, with the character that ends it. A string is data, which a terminal must not act
 // on. The end is a NUL with --select0, so that a NUL within a string becomes U+FFFD there.
 func (p *printer) ended(selected gjson.Result) string {
-	text, show := selected.Raw, escapeHidden // Raw may hold hidden characters: @fromstr turns a text into JSON
+	text, show := selected.Raw, human.EscapeHidden // Raw may hold hidden characters: @fromstr turns a text into JSON
 	if selected.Type == gjson.String {
 		text, show = selected.Str, Visible
 	}
@@ -148,5 +174,5 @@ func (p *printer) encode(v any) ([]byte, error) {
 		encoder.SetIndent("", "  ")
 	}
 	err := encoder.Encode(v)
-	return []byte(escapeHidden(line.String())), err
+	return []byte(human.EscapeHidden(line.String())), err
 }

@@ -35,6 +35,7 @@ func NewDevnet(app *cli.App) *cobra.Command {
 		newDevnetDownCommand(app, where),
 		newDevnetFaultCommand(app, where),
 		newDevnetDifficultyCommand(app, where),
+		newDevnetPageCommand(app, where),
 	)
 	cmd.PersistentFlags().StringVar(&where.dir, "dir", "", "folder of the devnet (default: in the user's state folder)")
 	return cmd

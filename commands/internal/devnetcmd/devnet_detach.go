@@ -38,6 +38,7 @@ func runDevnetUpDetached(ctx context.Context, app *cli.App, opts *devnetUpOption
 		"--generation=" + opts.generation, "--like=" + opts.like, "--seed-time=" + opts.seedTime,
 		fmt.Sprint("--allow-unsigned=", opts.allowUnsigned), "--listen=" + opts.listen,
 		fmt.Sprint("--rate-limit=", opts.limits.rate), fmt.Sprint("--max-store-bytes=", opts.limits.storeBytes),
+		"--metrics=" + opts.metrics, "--page=" + opts.page.address, fmt.Sprint("--page-remote=", opts.page.remote),
 		"--metrics=" + opts.metrics, fmt.Sprint("--latency=", opts.distance.Latency),
 		fmt.Sprint("--jitter=", opts.distance.Jitter), fmt.Sprint("--loss=", opts.distance.Loss),
 	}

@@ -35,6 +35,7 @@ type devnetUpOptions struct {
 	detach        bool
 	listen        string
 	metrics       string
+	page          pageFlags
 	faults        []string
 }
 
@@ -118,6 +119,7 @@ func newDevnetUpCommand(app *cli.App, where *devnetFlags) *cobra.Command {
 		"fault from the start, as in drop,share=0.1,node=3 (see 'devnet fault set')")
 	cmd.Flags().StringVar(&opts.metrics, "metrics", "",
 		"address for a Prometheus server to ask, such as 127.0.0.1:9100")
+	opts.page.add(cmd.Flags(), "page")
 	return cmd
 }
 
@@ -139,7 +141,7 @@ func checkDevnet(app *cli.App, opts *devnetUpOptions) (dir string, err error) {
 	case opts.generation != "" && opts.generation != GenerationBoth && !storage.Generation(opts.generation).Known():
 		return "", cli.UsageError(fmt.Errorf("--generation %q is not 2.0, 2.8 or both", opts.generation))
 	}
-	if err := opts.limits.check(); err != nil {
+	if err := errors.Join(opts.limits.check(), opts.page.check("page")); err != nil {
 		return "", err
 	}
 	if err := opts.distance.Check(); err != nil {
@@ -202,6 +204,7 @@ func (opts *devnetUpOptions) networkOptions(app *cli.App, dir string) (devnet.Op
 	options := devnet.Options{
 		Dir: dir, Nodes: opts.nodes, RegistryOnly: opts.nodes == 0, SwarmSize: opts.swarmSize,
 		Difficulty: uint64(opts.difficulty), Generation: opts.only(), AllowUnsigned: opts.allowUnsigned,
+		Pages:    servePages(app.Log),
 		Distance: opts.distance, RateLimit: opts.limits.rate, MaxStoreBytes: opts.limits.storeBytes, Control: true,
 		Logger: app.Log,
 	}
@@ -250,6 +253,11 @@ func runDevnetUp(ctx context.Context, app *cli.App, opts *devnetUpOptions) (err 
 		return err
 	}
 	out.MetricsURL = metricsURL
+	if opts.page.address != "" {
+		if out.PageURL, err = net.OpenPage(opts.page.options()); err != nil {
+			return cli.UsageError(fmt.Errorf("--page: %w", err))
+		}
+	}
 	remove, err := app.NoteDevnet(cli.DevnetNote{Network: out, Dir: dir})
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ type nodeRunOptions struct {
 	generation    string
 	limits        limitFlags
 	metrics       string
+	page          pageFlags
 }
 
 func newNodeRunCommand(app *cli.App) *cobra.Command {
@@ -70,6 +71,7 @@ func newNodeRunCommand(app *cli.App) *cobra.Command {
 	opts.limits.add(cmd.Flags(), behaviour.DefaultRateLimit)
 	cmd.Flags().StringVar(&opts.metrics, "metrics", "",
 		"address for a Prometheus server to ask, such as 127.0.0.1:9100")
+	opts.page.add(cmd.Flags(), "page")
 	return cmd
 }
 
@@ -84,7 +86,7 @@ func runNodeRun(ctx context.Context, app *cli.App, opts *nodeRunOptions) (err er
 	case opts.publicIP != "" && net.ParseIP(opts.publicIP) == nil:
 		return cli.UsageError(fmt.Errorf("--public-ip %q is not an IP address", opts.publicIP))
 	}
-	if err := opts.limits.check(); err != nil {
+	if err := errors.Join(opts.limits.check(), opts.page.check("page")); err != nil {
 		return err
 	}
 	rules, err := behaviour.Like(opts.like)
@@ -117,11 +119,16 @@ func runNodeRun(ctx context.Context, app *cli.App, opts *nodeRunOptions) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, closeMetrics()) }()
+	pageURL, closePage, err := opts.page.serveNode(running, opts.data, app.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closePage()) }()
 	info := running.Info()
 	if err := app.Print(record.Node{
 		Type: record.TypeNode, Address: info.Address, IP: info.IP, Port: int(info.Port),
 		PubkeyEd25519: info.PubkeyEd25519, PubkeyX25519: info.PubkeyX25519, SwarmID: info.SwarmID.String(),
-		MetricsURL: metricsURL,
+		MetricsURL: metricsURL, PageURL: pageURL,
 	}); err != nil {
 		return err
 	}

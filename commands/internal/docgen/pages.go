@@ -30,6 +30,7 @@ func Pages(root *cobra.Command, specOf func(*cobra.Command) cli.Spec) (map[strin
 	pages := map[string][]byte{
 		"exit-codes.md": []byte(exitCodesPage()),
 		"records.md":    []byte(records),
+		"guide.md":      []byte(guidePage()),
 	}
 	for _, cmd := range AllCommands(root) {
 		name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")

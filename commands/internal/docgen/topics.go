@@ -17,6 +17,7 @@ var topics = []struct {
 	name, summary, example string
 	text                   func() string
 }{
+	{"guide", "What to type for which task, ready to paste", guideExample, guideText},
 	{"exit-codes", "What the exit and error codes mean", "", exitCodesText},
 	{"environment", "Environment variables, the config file and their order", "", environmentText},
 	{"records", "The records that commands read and print, field by field", "", recordsText},
@@ -49,6 +50,8 @@ func topicText(cmd *cobra.Command) string {
 	}
 	return ""
 }
+
+const guideExample = "  sessiontool guide\n  sessiontool guide | less"
 
 const exitCodesIntroduction = `A failing command ends with an error record as the last line on stderr. In a batch an
 error record also takes the place of the item that failed, and the command ends with 3, or with 5 if each failure may go
@@ -92,7 +95,8 @@ var otherVariables = [][2]string{
 	{"CREDENTIALS_DIRECTORY", "set by systemd: a credential sessiontool-passphrase in it opens the keystore"},
 	{"HTTPS_PROXY, ALL_PROXY", "the proxy, also in lower case, unless --proxy names one; connections to this machine " +
 		"need none, and NO_PROXY does not count"},
-	{"NO_COLOR", "nothing is coloured anyway; with TERM=dumb or --quiet there is no progress bar either"},
+	{"NO_COLOR", "no colours with --output human, which has them on a terminal only; with TERM=dumb or --quiet there is " +
+		"no progress bar either"},
 }
 
 func environmentText() string {

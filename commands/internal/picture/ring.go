@@ -21,8 +21,30 @@ type Ring struct {
 
 // RingNode is a service node. Only the beginning of its name is shown.
 type RingNode struct {
-	Name  string
-	Swarm swarm.SwarmID // swarm.NoSwarm for a node that is in none
+	Name   string
+	Swarm  swarm.SwarmID // swarm.NoSwarm for a node that is in none
+	Health Health
+	Fill   float64 // the filled part of its symbol, from 0 to 1
+	Note   string  // what else is known of it
+}
+
+// Health is whether a node answers.
+type Health int
+
+// The states of a node. A node of unknown health has no symbol.
+const (
+	HealthUnknown Health = iota
+	HealthAnswers
+	HealthTrouble // it answers, but something is wrong
+	HealthSilent
+)
+
+// title is what a viewer shows of a node when it is pointed at.
+func (n RingNode) title() string {
+	if n.Note == "" {
+		return n.Name
+	}
+	return n.Name + ": " + n.Note
 }
 
 // RingMark is a position on the ring to point out, such as that of a Session ID.

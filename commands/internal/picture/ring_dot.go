@@ -27,8 +27,8 @@ func (r Ring) DOT() []byte {
 			g.id, g.colour, x, -y)
 		for k, node := range g.nodes {
 			x, y := around(0, 0, dotRadius+dotStep*float64(k+1), uint64(g.id))
-			fmt.Fprintf(&b, "\t%s [label=%s, shape=ellipse, color=\"%s\", pos=\"%.3f,%.3f!\"];\n",
-				quote(node.Name), quote(short(node.Name)), g.colour, x, -y)
+			fmt.Fprintf(&b, "\t%s [label=%s, shape=ellipse, color=\"%s\", pos=\"%.3f,%.3f!\"%s];\n",
+				quote(node.Name), quote(short(node.Name)), g.colour, x, -y, healthStyle(node))
 			fmt.Fprintf(&b, "\t\"swarm %s\" -- %s [color=\"%s\"];\n", g.id, quote(node.Name), g.colour)
 		}
 		if next := groups[(i+1)%len(groups)]; len(groups) > 2 || len(groups) == 2 && i == 0 {
@@ -45,6 +45,20 @@ func (r Ring) DOT() []byte {
 	}
 	b.WriteString("}\n")
 	return b.Bytes()
+}
+
+// healthStyle returns the attributes that show a node's health and what is known of it.
+func healthStyle(node RingNode) (style string) {
+	switch node.Health {
+	case HealthSilent:
+		style = ", style=dotted, fontcolor=\"" + healthColours[HealthSilent] + "\""
+	case HealthTrouble:
+		style = ", style=dashed, fontcolor=\"" + healthColours[HealthTrouble] + "\""
+	}
+	if node.Note != "" {
+		style += ", tooltip=" + quote(node.title())
+	}
+	return style
 }
 
 // quote makes a text a quoted string of the DOT language, in which only the quotation mark needs an escape and a

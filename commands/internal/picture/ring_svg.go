@@ -21,7 +21,8 @@ const (
 	radius      = 190.0
 	ringWidth   = 26.0
 	markDepth   = 44.0 // how far inside the ring marks are
-	markStep    = 30.0 // how much further if they are close to each other
+	markStep    = 24.0 // how much further if there is no room
+	markTurn    = math.MaxUint64 / 72
 	blockWidth  = 300.0
 	keysPerRow  = 4
 	keyWidth    = 72.0
@@ -30,6 +31,12 @@ const (
 	blockGap    = 16.0
 	blockInset  = 4.0
 	legendLine  = 24.0
+	symbol      = 4.5 // radius of a node's symbol
+	markRadius  = 10.0
+	markGap     = 3.0  // between marks, and from labels inside the ring
+	middleSize  = 62.0 // radius of the labels in the middle
+	quarterSize = 9.0  // of the label of a quarter
+	quarterAt   = radius - ringWidth/2 - 17
 	leastHeight = 2*radius + 140
 )
 
@@ -42,20 +49,32 @@ type block struct {
 }
 
 // SVG draws the ring in the middle, in the colours of the swarms, 0 at the top and rising clockwise; swarms and their
-// nodes on both sides; marks inside, numbered, with their names below.
+// nodes on both sides, with symbols of their health; marks inside, numbered, with their names below. Marks cover neither
+// labels nor each other, as far as there is room.
 func (r Ring) SVG() []byte {
 	groups := r.groups()
 	blocks, height := layOut(groups)
 	p := &canvas{cx: width / 2, cy: top + height/2}
 	total := top + height + margin + float64(len(r.Marks))*legendLine
+	if r.checked() {
+		total += legendLine
+	}
 	p.open(total)
 	p.title(r, len(groups))
 	p.ring(groups)
+	p.quarters(r.Marks)
 	for _, b := range blocks {
 		p.block(b)
 	}
+	spots := placeMarks(r.Marks)
+	for i, mark := range r.Marks { // below all dots
+		p.markLine(mark, spots[i])
+	}
 	for i, mark := range r.Marks {
-		p.mark(groups, r.Marks[:i], mark, top+height+0.7*margin+float64(i)*legendLine)
+		p.mark(groups, i, mark, spots[i], top+height+0.7*margin+float64(i)*legendLine)
+	}
+	if r.checked() {
+		p.legend(total - 0.6*legendLine)
 	}
 	p.text.WriteString("</svg>\n")
 	return p.text.Bytes()
@@ -169,21 +188,90 @@ func (p *canvas) ring(groups []group) {
 			p.arc(g)
 		}
 	}
-	for quarter := range 4 {
-		position := uint64(quarter) << 62
-		x1, y1 := around(p.cx, p.cy, radius-ringWidth/2, position)
-		x2, y2 := around(p.cx, p.cy, radius-ringWidth/2-7, position)
-		x, y := around(p.cx, p.cy, radius-ringWidth/2-17, position)
-		p.add(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#999999"/>`, x1, y1, x2, y2)
-		p.add(`<text x="%.1f" y="%.1f" font-size="10" fill="#888888" text-anchor="middle">%s</text>`,
-			x, y+3.5, []string{"0", "¼", "½", "¾"}[quarter])
-	}
 	for _, g := range groups {
 		x, y := around(p.cx, p.cy, radius, uint64(g.id))
 		p.add(`<circle cx="%.1f" cy="%.1f" r="6" fill="#ffffff" stroke="%s" `+
 			`stroke-width="3"><title>swarm %s</title></circle>`,
 			x, y, g.colour, g.id)
 	}
+}
+
+// checked reports whether the health of any node is known.
+func (r Ring) checked() bool {
+	return slices.ContainsFunc(r.Nodes, func(n RingNode) bool { return n.Health != HealthUnknown })
+}
+
+// quarters draws the scale of the ring. A label makes way for the line of a mark.
+func (p *canvas) quarters(marks []RingMark) {
+	for quarter := range 4 {
+		position := uint64(quarter) << 62
+		x1, y1 := around(p.cx, p.cy, radius-ringWidth/2, position)
+		x2, y2 := around(p.cx, p.cy, radius-ringWidth/2-7, position)
+		x, y := around(p.cx, p.cy, quarterAt, quarterPlace(quarter, marks))
+		p.add(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#999999"/>`, x1, y1, x2, y2)
+		p.add(`<text x="%.1f" y="%.1f" font-size="10" fill="#888888" text-anchor="middle">%s</text>`,
+			x, y+3.5, []string{"0", "¼", "½", "¾"}[quarter])
+	}
+}
+
+// quarterPlace returns the place of a quarter's label: at the quarter, or as near to it as the lines of marks allow.
+func quarterPlace(quarter int, marks []RingMark) uint64 {
+	position := uint64(quarter) << 62
+	for step := range 5 {
+		for _, shift := range []uint64{uint64(step) * markTurn, -uint64(step) * markTurn} {
+			place := position + shift
+			free := !slices.ContainsFunc(marks, func(m RingMark) bool { return apart(m.Position, place) < markTurn })
+			if free {
+				return place
+			}
+		}
+	}
+	return position
+}
+
+// apart is the distance of two positions on the ring.
+func apart(a, b uint64) uint64 { return min(a-b, b-a) }
+
+// spot is where a mark is drawn: its distance from the middle, and the position in whose direction it is.
+type spot struct {
+	distance float64
+	position uint64
+}
+
+func (s spot) point() (x, y float64) { return around(0, 0, s.distance, s.position) }
+
+// placeMarks finds room for marks: near their places on the ring, clear of the labels and of each other. Marks for which
+// no room is left are drawn at their places.
+func placeMarks(marks []RingMark) []spot {
+	type obstacle struct{ x, y, size float64 }
+	obstacles := []obstacle{{0, 0, middleSize}}
+	for quarter := range 4 {
+		x, y := around(0, 0, quarterAt, quarterPlace(quarter, marks))
+		obstacles = append(obstacles, obstacle{x, y, quarterSize})
+	}
+	spots := make([]spot, len(marks))
+	for i, mark := range marks {
+		spots[i] = spot{radius - markDepth, mark.Position}
+	search:
+		for step := range 36 {
+			for depth := markDepth; radius-depth > middleSize+markRadius; depth += markStep {
+				for _, shift := range []uint64{uint64(step) * markTurn, -uint64(step) * markTurn} {
+					s := spot{radius - depth, mark.Position + shift}
+					x, y := s.point()
+					hit := slices.ContainsFunc(obstacles, func(o obstacle) bool {
+						return math.Hypot(x-o.x, y-o.y) < o.size+markRadius+markGap
+					})
+					if !hit {
+						spots[i] = s
+						break search
+					}
+				}
+			}
+		}
+		x, y := spots[i].point()
+		obstacles = append(obstacles, obstacle{x, y, markRadius})
+	}
+	return spots
 }
 
 // arc draws the part of the ring that belongs to one of several swarms.
@@ -218,40 +306,80 @@ func (p *canvas) block(b block) {
 		left+14, middle+4, b.colour, b.id, len(b.nodes), plural(len(b.nodes), "node"))
 	for i, node := range b.nodes {
 		x, y := left+14+keyWidth*float64(i%keysPerRow), middle+headHeight/2+rowHeight*float64(i/keysPerRow)+8
+		if node.Health != HealthUnknown {
+			p.health(x+symbol, y-3.5, node.Health, node.Fill)
+			x += 2*symbol + 3
+		}
 		p.add(`<text x="%.1f" y="%.1f" font-size="11" font-family="Menlo, Consolas, monospace" `+
 			`fill="#333333">%s<title>%s</title></text>`,
-			x, y, escape(short(node.Name)), escape(node.Name))
+			x, y, escape(short(node.Name)), escape(node.title()))
 	}
 }
 
-// mark draws a mark inside the ring, and its line of the legend at y. The more marks before it are close to it, the
-// further inside it is drawn.
-func (p *canvas) mark(groups []group, before []RingMark, mark RingMark, y float64) {
-	number, depth := len(before)+1, markDepth
-	for _, other := range before {
-		apart := mark.Position - other.Position
-		if min(apart, -apart) < math.MaxUint64/32 && depth < radius-60 {
-			depth += markStep
-		}
-	}
+// markLine draws the line from a mark's place on the ring to the mark.
+func (p *canvas) markLine(mark RingMark, s spot) {
 	x1, y1 := around(p.cx, p.cy, radius-ringWidth/2, mark.Position)
-	x, yDot := around(p.cx, p.cy, radius-depth, mark.Position)
+	x2, y2 := around(p.cx, p.cy, s.distance, s.position)
+	p.add(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#222222" stroke-width="1.5"/>`, x1, y1, x2, y2)
+}
+
+// mark draws a mark inside the ring, and its line of the legend at y. i is its index.
+func (p *canvas) mark(groups []group, i int, mark RingMark, s spot, y float64) {
 	stroke, where := "#888888", "no swarm"
 	if i := chosen(groups, mark); i >= 0 {
 		stroke, where = groups[i].colour, "swarm "+groups[i].id.String()
 	}
-	p.add(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#222222" stroke-width="1.5"/>`, x1, y1, x, yDot)
-	p.dot(x, yDot, number, stroke, mark.Name)
-	p.dot(margin+11, y, number, stroke, mark.Name)
+	x, yDot := around(p.cx, p.cy, s.distance, s.position)
+	p.dot(x, yDot, i+1, stroke, mark.Name)
+	p.dot(margin+11, y, i+1, stroke, mark.Name)
 	p.add(`<text x="%.1f" y="%.1f" font-size="12" font-family="Menlo, Consolas, monospace" fill="#333333">%s</text>`,
 		margin+30, y+4, escape(mark.Name))
 	p.add(`<text x="%.1f" y="%.1f" font-size="12" text-anchor="end" fill="%s">%s, at %016x</text>`,
 		width-margin, y+4, stroke, where, mark.Position)
 }
 
+// healthColours are those of symbols. A silent node also has a cross, and one in trouble a dashed rim.
+var healthColours = [...]string{HealthAnswers: "#1f7a4d", HealthTrouble: "#9a6200", HealthSilent: "#b3261e"}
+
+// health draws the symbol of a node, if its health is known.
+func (p *canvas) health(x, y float64, health Health, fill float64) {
+	if health == HealthUnknown {
+		return
+	}
+	colour, dashes := healthColours[health], ""
+	if health == HealthTrouble {
+		dashes = ` stroke-dasharray="2.5 1.5"`
+	}
+	p.add(`<circle cx="%.1f" cy="%.1f" r="%.1f" fill="#ffffff" stroke="%s" stroke-width="1.5"%s/>`,
+		x, y, symbol, colour, dashes)
+	switch {
+	case health == HealthSilent:
+		p.add(`<path d="M%.1f %.1fl4 4m0 -4l-4 4" stroke="%s" stroke-width="1.5"/>`, x-2, y-2, colour)
+	case fill > 0:
+		p.add(`<circle cx="%.1f" cy="%.1f" r="%.1f" fill="%s"/>`, x, y, (symbol-0.5)*math.Sqrt(min(fill, 1)), colour)
+	}
+}
+
+// legend explains the symbols.
+func (p *canvas) legend(y float64) {
+	x := margin + 11
+	for _, entry := range []struct {
+		health Health
+		fill   float64
+		text   string
+	}{
+		{HealthAnswers, 0.5, "answers; the filled part is its messages, against the fullest node"},
+		{HealthTrouble, 0, "answers, with faults"}, {HealthSilent, 0, "does not answer"},
+	} {
+		p.health(x, y, entry.health, entry.fill)
+		p.add(`<text x="%.1f" y="%.1f" font-size="12" fill="#555555">%s</text>`, x+12, y+4, entry.text)
+		x += 40 + 6.2*float64(len(entry.text))
+	}
+}
+
 func (p *canvas) dot(x, y float64, number int, fill, name string) {
-	p.add(`<circle cx="%.1f" cy="%.1f" r="10" fill="%s" stroke="#222222" stroke-width="1.5"><title>%s</title></circle>`,
-		x, y, fill, escape(name))
+	p.add(`<circle cx="%.1f" cy="%.1f" r="%.0f" fill="%s" stroke="#222222" stroke-width="1.5"><title>%s</title></circle>`,
+		x, y, markRadius, fill, escape(name))
 	p.add(`<text x="%.1f" y="%.1f" font-size="11" font-weight="bold" fill="#ffffff" text-anchor="middle">%d</text>`,
 		x, y+4, number)
 }

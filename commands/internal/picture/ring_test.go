@@ -13,11 +13,14 @@ import (
 	"sessiontool/lib/swarm"
 )
 
+// at is a node in a swarm of which nothing else is known.
+func at(name string, id swarm.SwarmID) RingNode { return RingNode{Name: name, Swarm: id} }
+
 // example is two swarms, at a quarter and at three quarters of the ring, a node outside, and two Session IDs.
 func example() Ring {
 	return Ring{
 		Nodes: []RingNode{
-			{"aaaaaaaaaa", 1 << 62}, {"bbbbbbbbbb", 3 << 62}, {"cccccccccc", 1 << 62}, {"dddddddddd", swarm.NoSwarm},
+			at("aaaaaaaaaa", 1<<62), at("bbbbbbbbbb", 3<<62), at("cccccccccc", 1<<62), at("dddddddddd", swarm.NoSwarm),
 		},
 		Marks: []RingMark{{"05first", 1<<62 + 5}, {"05second", math.MaxUint64 - 3}},
 	}
@@ -69,7 +72,7 @@ func TestLabelsDoNotOverlap(t *testing.T) {
 	var r Ring
 	for s := range 60 {
 		for n := range 3 {
-			r.Nodes = append(r.Nodes, RingNode{fmt.Sprintf("%02d%02d000000", s, n), swarm.SwarmID(s) << 50})
+			r.Nodes = append(r.Nodes, at(fmt.Sprintf("%02d%02d000000", s, n), swarm.SwarmID(s)<<50))
 		}
 	}
 	parse(t, r.SVG())
@@ -91,9 +94,9 @@ func TestLabelsDoNotOverlap(t *testing.T) {
 func TestOddMaps(t *testing.T) {
 	for name, r := range map[string]Ring{
 		"empty":     {},
-		"one swarm": {Nodes: []RingNode{{"a", 0}}, Marks: []RingMark{{"x", 0}, {"y", 0}, {"z", 1}}},
-		"no swarm":  {Nodes: []RingNode{{"a", swarm.NoSwarm}}, Marks: []RingMark{{"x", 7}}},
-		"names":     {Nodes: []RingNode{{`<"&'\`, 1}, {"\x00\xff", 2}}, Marks: []RingMark{{"<script>\n", 3}}},
+		"one swarm": {Nodes: []RingNode{at("a", 0)}, Marks: []RingMark{{"x", 0}, {"y", 0}, {"z", 1}}},
+		"no swarm":  {Nodes: []RingNode{at("a", swarm.NoSwarm)}, Marks: []RingMark{{"x", 7}}},
+		"names":     {Nodes: []RingNode{at(`<"&'\`, 1), at("\x00\xff", 2)}, Marks: []RingMark{{"<script>\n", 3}}},
 	} {
 		text := r.SVG()
 		parse(t, text)
@@ -125,7 +128,7 @@ func TestRingDOT(t *testing.T) {
 
 // The border between swarms is where package swarm begins to prefer the other one.
 func TestBorders(t *testing.T) {
-	r := Ring{Nodes: []RingNode{{"a", 1000}, {"b", 5000}, {"c", 1 << 63}}}
+	r := Ring{Nodes: []RingNode{at("a", 1000), at("b", 5000), at("c", 1<<63)}}
 	groups := r.groups()
 	for i, g := range groups {
 		for _, at := range []struct {
@@ -135,6 +138,79 @@ func TestBorders(t *testing.T) {
 			if got := chosen(groups, RingMark{Position: at.position}); got != at.want {
 				t.Errorf("position %d belongs to swarm %d, is drawn in %d", at.position, got, at.want)
 			}
+		}
+	}
+}
+
+// Marks cover neither the labels inside the ring nor each other, wherever they are; for very many there is no room.
+func TestMarksCoverNothing(t *testing.T) {
+	places := map[string]func(i int) uint64{
+		"at the quarters": func(i int) uint64 { return uint64(i) << 62 },
+		"in one place":    func(int) uint64 { return 77 },
+		"all around":      func(i int) uint64 { return uint64(i) * (math.MaxUint64 / 37) },
+	}
+	for name, place := range places {
+		for _, count := range []int{1, 4, 12, 40} {
+			var marks []RingMark
+			for i := range count {
+				marks = append(marks, RingMark{Name: fmt.Sprint(i), Position: place(i)})
+			}
+			spots := placeMarks(marks)
+			for i, s := range spots {
+				x, y := s.point()
+				if math.Hypot(x, y) < middleSize+markRadius || math.Hypot(x, y) > radius-ringWidth/2-markRadius {
+					t.Errorf("%s: mark %d of %d is %v from the middle", name, i, count, math.Hypot(x, y))
+				}
+				for k, other := range spots[:i] {
+					if ox, oy := other.point(); math.Hypot(x-ox, y-oy) < 2*markRadius {
+						t.Errorf("%s: marks %d and %d of %d overlap", name, k, i, count)
+					}
+				}
+				for quarter := range 4 {
+					qx, qy := around(0, 0, quarterAt, quarterPlace(quarter, marks))
+					if math.Hypot(x-qx, y-qy) < markRadius+quarterSize {
+						t.Errorf("%s: mark %d of %d covers the label of quarter %d", name, i, count, quarter)
+					}
+				}
+			}
+			if count == 4 {
+				for quarter := range 4 {
+					if label := quarterPlace(quarter, marks); apart(label, marks[quarter].Position) < markTurn {
+						t.Errorf("%s: the line of a mark crosses the label of quarter %d", name, quarter)
+					}
+				}
+			}
+		}
+	}
+	many := make([]RingMark, 500)
+	parse(t, Ring{Nodes: []RingNode{at("a", 1)}, Marks: many}.SVG())
+}
+
+// The symbols of nodes show who answers, who is in trouble and who is silent, and how much a node holds.
+func TestHealth(t *testing.T) {
+	plain := parse(t, example().SVG())
+	r := example()
+	r.Nodes[0].Health, r.Nodes[0].Fill, r.Nodes[0].Note = HealthAnswers, 0.25, "version <2>, 7 messages"
+	r.Nodes[1].Health, r.Nodes[1].Fill = HealthTrouble, 1
+	r.Nodes[2].Health, r.Nodes[2].Fill = HealthSilent, 1
+	text := r.SVG()
+	elements := parse(t, text)
+	// Three nodes and three entries of the legend have a rim; two nodes and one entry are filled, two have a cross.
+	if got := elements["circle"] - plain["circle"]; got != 9 {
+		t.Errorf("%d circles more, want 9", got)
+	}
+	if got := elements["path"] - plain["path"]; got != 2 {
+		t.Errorf("%d crosses, want 2", got)
+	}
+	for _, want := range []string{"aaaaaaaaaa: version &lt;2&gt;, 7 messages<", "does not answer<", "stroke-dasharray"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the picture lacks %s", want)
+		}
+	}
+	dot := string(r.DOT())
+	for _, want := range []string{"style=dotted, fontcolor", "style=dashed, fontcolor", `tooltip="aaaaaaaaaa: version <2>, 7 messages"`} {
+		if strings.Count(dot, want) != 1 {
+			t.Errorf("the graph lacks %s:\n%s", want, dot)
 		}
 	}
 }

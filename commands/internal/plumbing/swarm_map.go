@@ -20,6 +20,7 @@ import (
 type swarmMapOptions struct {
 	out    string
 	format string
+	check  bool
 	ids    []string // to mark
 }
 
@@ -30,10 +31,13 @@ func newSwarmMapCommand(app *cli.App) *cobra.Command {
 		Use:   "map [ID...]",
 		Short: "Draw the ring of swarms, their nodes and where Session IDs fall",
 		Long: "Draw the ring on which swarms and Session IDs have their places, from the seeds' list of nodes, into\n" +
-			"a file: as SVG for a browser, or as DOT for Graphviz (neato). '-' reads ids from stdin.",
+			"a file: as SVG for a browser, or as DOT for Graphviz (neato). '-' reads ids from stdin.\n\n" +
+			"With --check every node is asked for its version, directly, and the picture shows which ones answer. Of\n" +
+			"a devnet of this user it also shows faults, and how many messages each node holds.",
 		Examples: []string{
 			"sessiontool swarm map --out ring.svg",
 			"sessiontool swarm map $ALICE $BOB --out ring.dot",
+			"sessiontool swarm map --check --out ring.svg --select silent_nodes",
 			"sessiontool contact list | sessiontool swarm map - --out ring.svg",
 		},
 		Reads:  []string{record.TypeIdentity, record.TypeContact},
@@ -46,6 +50,7 @@ func newSwarmMapCommand(app *cli.App) *cobra.Command {
 		}),
 	})
 	cmd.Flags().StringVar(&opts.out, "out", "", "file to write (required)")
+	cmd.Flags().BoolVar(&opts.check, "check", false, "ask every node whether it answers, and show it")
 	cmd.Flags().StringVar(&opts.format, "format", "", "svg or dot (default: as the file's name ends, else svg)")
 	return cmd
 }
@@ -78,7 +83,7 @@ func runSwarmMap(ctx context.Context, app *cli.App, opts *swarmMapOptions) error
 	if err != nil {
 		return err
 	}
-	out := record.SwarmMap{Type: record.TypeSwarmMap, File: opts.out, Format: opts.format, SessionIDs: []string{}}
+	out := record.SwarmMap{Type: record.TypeSwarmMap, File: opts.out, Format: opts.format, SessionIDs: []string{}, SilentNodes: []string{}}
 	var drawing picture.Ring
 	if len(opts.ids) > 0 {
 		finder := who.New(app, nil)
@@ -111,6 +116,16 @@ func runSwarmMap(ctx context.Context, app *cli.App, opts *swarmMapOptions) error
 		drawing.Nodes = append(drawing.Nodes, picture.RingNode{Name: node.Ed25519.String(), Swarm: node.SwarmID})
 		if node.SwarmID != swarm.NoSwarm {
 			swarms[node.SwarmID] = true
+		}
+	}
+	if opts.check {
+		if err := checkNodes(ctx, app, client, nodes, drawing.Nodes); err != nil {
+			return err
+		}
+		for _, node := range drawing.Nodes {
+			if node.Health == picture.HealthSilent {
+				out.SilentNodes = append(out.SilentNodes, node.Name)
+			}
 		}
 	}
 	if err := os.WriteFile(opts.out, draw(drawing), 0o644); err != nil {

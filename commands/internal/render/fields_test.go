@@ -162,7 +162,7 @@ func TestRecordsCarryEveryField(t *testing.T) {
 		}
 	})
 	t.Run(conversion("receipt", func(r account.Receipt) any { return Receipt(r) }, nil, []string{"Part", "Parts"}))
-	t.Run(conversion("node", func(n network.Node) any { return Node(n) }, nil, []string{"Type", "MetricsURL", "NodeList"}))
+	t.Run(conversion("node", func(n network.Node) any { return Node(n) }, nil, []string{"Type", "MetricsURL", "PageURL", "NodeList"}))
 	t.Run(conversion("change", func(c mailbox.Change) any { return Change(none, c) }, nil, []string{"Account"}))
 	t.Run(conversion("contact", func(c account.Contact) any { return Contact(none, c) }, nil,
 		[]string{"Account", "SafetyNumber", "Online"})) // Online: the sample of the status is old

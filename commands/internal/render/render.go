@@ -225,6 +225,23 @@ func droppedRecord(a *account.Account, report strangers.Report, at time.Time) re
 	}
 }
 
+// EventRecord is a record of an event with its type.
+type EventRecord struct {
+	Kind   string
+	Record any
+}
+
+// EventRecords returns the records of an event that is not set aside. Before the first message of a stranger there is a
+// friend_request record with the same id.
+func EventRecords(a *account.Account, e inbox.Event) (records []EventRecord) {
+	if e.Asks {
+		request := e
+		request.State = account.StateReceived
+		records = append(records, EventRecord{record.TypeFriendRequest, eventRequestRecord(a, request, false)})
+	}
+	return append(records, EventRecord{typeOf(e), eventRecord(a, e, false)})
+}
+
 // PrintEvent prints the record of an event. Before the first message of a stranger it prints a friend_request record
 // with the same id. Of an event that is set aside it prints that instead. What was not kept of strangers is up to two
 // records.
@@ -352,6 +369,17 @@ func typeOf(e inbox.Event) string {
 		return string(e.Kind) // the same words
 	}
 	return noticeTypes[e.Kind]
+}
+
+// Skip returns a function that accepts the events of which no record is printed, or nil if all are.
+func Skip(types *cli.Types) func(inbox.Waiting) bool {
+	if types == nil {
+		return nil
+	}
+	return func(w inbox.Waiting) bool {
+		shown := types.Shows(typeOf(inbox.Event{Kind: w.Kind}))
+		return !shown && !(w.Asks && types.Shows(record.TypeFriendRequest))
+	}
 }
 
 // PrintTruncated returns a function that prints the record of a member whose list was not read to its end.

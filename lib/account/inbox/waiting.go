@@ -41,10 +41,12 @@ func putMark(tx *keystore.Tx, seq uint64, m mark) error {
 	return tables.Put(tx, TableUndelivered, seqName(seq), m)
 }
 
-// Waiting is an undelivered event: its number, the fields on which [InOrder] depends, and how often its delivery was
-// begun. It is small, because there may be many.
+// Waiting is an undelivered event: its number, what it is, the fields on which [InOrder] depends, and how often its
+// delivery was begun. It is small, because there may be many.
 type Waiting struct {
 	Seq         uint64
+	Kind        EventKind
+	Asks        bool // see Event
 	From        sessionid.ID
 	TimestampMS int64
 	Chain       uint32
@@ -55,7 +57,8 @@ type Waiting struct {
 // WaitingOf returns an event that was just kept as one that waits.
 func WaitingOf(event Event) Waiting {
 	return Waiting{
-		Seq: event.Seq, From: event.From, TimestampMS: event.TimestampMS, Chain: event.Chain, Counter: event.Counter,
+		Seq: event.Seq, Kind: event.Kind, Asks: event.Asks, From: event.From, TimestampMS: event.TimestampMS,
+		Chain: event.Chain, Counter: event.Counter,
 	}
 }
 

@@ -11,12 +11,13 @@ import (
 type Kind string
 
 // The kinds of outgoing messages. A control message shows nothing to the user: it is an acceptance or confirms a
-// session. A status message says only whether the account is online.
+// session. A status message says only whether the account is online. A copy is of a text, for the account's own devices.
 const (
 	KindText          Kind = "text"
 	KindFriendRequest Kind = "friend_request"
 	KindControl       Kind = "control"
 	KindStatus        Kind = "status"
+	KindCopy          Kind = "copy"
 )
 
 // Stage is the progress of an entry.

@@ -72,6 +72,9 @@ func (rep *Replication) keep(records []store.Record, view *ring.View, from *ring
 	if err := rep.store.Write(accepted...); err != nil {
 		return 0, err
 	}
+	if rep.kept != nil {
+		rep.kept(from, messages, len(accepted))
+	}
 	rep.HandOverIfMoved(view, messages...)
 	return len(accepted), nil
 }

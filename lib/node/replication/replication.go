@@ -38,7 +38,7 @@ type Request interface {
 	Stores(m store.Message) bool
 }
 
-// Config is the surroundings of a [Replication]. All fields but Arrived are required.
+// Config is the surroundings of a [Replication]. All fields but Arrived and Kept are required.
 type Config struct {
 	Seed    [32]byte // of the random pauses and the choice of members to compare with
 	Store   *store.Store
@@ -56,6 +56,9 @@ type Config struct {
 	// Arrived, unless nil, is called with pushed records before they are stored. It may wait and reorder them, to
 	// simulate a real network.
 	Arrived func(ctx context.Context, records []store.Record)
+	// Kept, unless nil, is called with the records of another node that this node has stored: the messages, and the
+	// number of all records.
+	Kept func(from *ring.Peer, messages []store.Message, records int)
 }
 
 // Replication makes the members of a swarm have the same messages. It is safe for concurrent use.
@@ -69,6 +72,7 @@ type Replication struct {
 	request    func(owner string, request []byte) (Request, error)
 	log        *slog.Logger
 	arrived    func(ctx context.Context, records []store.Record)
+	kept       func(from *ring.Peer, messages []store.Message, records int)
 
 	senders  *senders
 	catchUp  *catchUp
@@ -81,7 +85,7 @@ func New(config Config) *Replication {
 	rep := &Replication{
 		store: config.Store, caller: config.Caller, members: config.Members, now: config.Now,
 		difficulty: config.Difficulty, provedOnly: config.ProvedOnly, request: config.ReadRequest, log: config.Log,
-		arrived: config.Arrived, scans: make(chan struct{}, maxScans),
+		arrived: config.Arrived, kept: config.Kept, scans: make(chan struct{}, maxScans),
 	}
 	rep.catchUp = newCatchUp(rep.log, rand.New(rand.NewChaCha8(config.Seed)), rep.Compare)
 	rep.senders = newSenders(rep.log, rep.caller, rep.store, rep.catchUp.schedule)

@@ -200,6 +200,9 @@ func (s *Store) Stats() (stats Stats, err error) {
 	return stats, err
 }
 
+// MaxBytes returns the size at which the store refuses messages.
+func (s *Store) MaxBytes() int64 { return s.maxBytes }
+
 // Hold blocks all writes until release is called, as a slow disk does. It is for tests.
 func (s *Store) Hold() (release func()) { return s.db.Hold() }
 

@@ -1,4 +1,4 @@
-package commands
+package receivecmd
 
 import (
 	"context"
@@ -9,13 +9,20 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/render"
-	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 )
 
-func newPollCommand(app *cli.App) *cobra.Command {
-	opts := &route.PollOptions{}
+// pollOptions are the flags of poll.
+type pollOptions struct {
+	route.PollOptions
+	types cli.Types
+	ackFlags
+}
+
+// NewPoll makes the command poll.
+func NewPoll(app *cli.App) *cobra.Command {
+	opts := &pollOptions{}
 	cmd := app.Command(cli.Spec{
 		Use:   "poll",
 		Short: "Print what is new: messages, friend requests, receipts",
@@ -46,7 +53,14 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"most 8 requests and texts are kept and printed, and nothing else is. At most 256 requests and 4 MiB\n" +
 			"of strangers wait for an answer; the oldest make room for newer ones, and a requests_dropped record\n" +
 			"says how many did. Files that come with a message are not fetched: its notice says so.\n\n" +
-			"With --count it ends after so many records, those that --select passes over among them. The next\n" +
+			"With --ack explicit, a printed record counts as delivered only when 'ack' has its id: until then each\n" +
+			"poll prints it again, with the next attempt, whatever happened to its reader. For readers that commit\n" +
+			"by themselves.\n\n" +
+			"With --send-read-receipts, friends learn that their texts were printed; without it nothing is sent.\n\n" +
+			"With --only and --skip, records of other types count as printed: a later poll does not print them, and\n" +
+			"'inbox' has them. Records that say that something is missing go to stderr then, as with --select.\n\n" +
+			"With --count it ends after so many records, those that --select passes over among them, those of\n" +
+			"types that are not printed not among them. The next\n" +
 			"poll has the rest, and the counts of what was not kept. With 'poll | head -n 1' it is not so: what\n" +
 			"head throws away was printed.\n\n" +
 			"Nothing is printed if nothing is new.",
@@ -54,15 +68,27 @@ func newPollCommand(app *cli.App) *cobra.Command {
 			"sessiontool poll",
 			"sessiontool poll --select text",
 			"sessiontool poll --count 1",
+			"sessiontool poll --ack explicit --select id | xargs -r sessiontool ack",
+			"sessiontool poll --only message,friend_request --select text",
 		},
 		Prints:   render.Arrivals(record.TypeSetAside, record.TypeTruncated, record.TypeUnopenable, record.TypeDropped),
 		Needs:    cli.Account | cli.Network,
 		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened, or were not read or kept", record.ExitClock: ""},
 		Delivers: true,
-		Run:      app.Run(func(ctx context.Context, _ []string) error { return runPoll(ctx, app, opts) }),
+	})
+	cmd.RunE = app.Run(func(ctx context.Context, _ []string) error {
+		if err := opts.types.Use(app, cmd); err != nil {
+			return err
+		}
+		if err := opts.ackFlags.check(); err != nil {
+			return err
+		}
+		return runPoll(ctx, app, opts)
 	})
 	cmd.Flags().IntVar(&opts.Count, "count", 0, "end after so many records (default all)")
 	addAttemptsFlag(cmd.Flags(), &opts.MaxAttempts)
+	opts.types.Add(cmd.Flags())
+	opts.ackFlags.add(cmd.Flags())
 	return cmd
 }
 
@@ -71,7 +97,7 @@ func addAttemptsFlag(flags *pflag.FlagSet, attempts *int) {
 	flags.IntVar(attempts, "max-attempts", 0, "set a record aside after it was printed so often in vain (default never)")
 }
 
-func runPoll(ctx context.Context, app *cli.App, opts *route.PollOptions) error {
+func runPoll(ctx context.Context, app *cli.App, opts *pollOptions) error {
 	if opts.Count < 0 || opts.MaxAttempts < 0 {
 		return cli.UsageError(errors.New("--count and --max-attempts must not be negative"))
 	}
@@ -79,6 +105,10 @@ func runPoll(ctx context.Context, app *cli.App, opts *route.PollOptions) error {
 	if err != nil {
 		return err
 	}
+	opts.Skip = render.Skip(app.Chosen())
 	opts.Truncated = render.PrintTruncated(app, a)
-	return router.Poll(ctx, *opts, func(event inbox.Event) error { return render.PrintEvent(app, a, event, false) })
+	if opts.readReceipts {
+		opts.Delivered = a.SendRead
+	}
+	return router.Poll(ctx, opts.PollOptions, printer(app, a, opts.explicit()))
 }

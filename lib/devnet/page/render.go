@@ -1,0 +1,143 @@
+package page
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"sync"
+
+	"sessiontool/lib/devnet"
+)
+
+//go:embed assets templates
+var files embed.FS
+
+// templates are parsed when the first page is served.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").ParseFS(files, "templates/*.html"))
+})
+
+// document is what the templates show.
+type document struct {
+	Ring       ringPicture
+	Nodes      []nodeView
+	Swarms     int
+	Running    int
+	Messages   int
+	Topology   int
+	Difficulty uint64
+	Generation string
+	Like       string
+	Changes    bool // whether anything can be changed here
+	FaultKinds []devnet.FaultKind
+	Requests   []string
+	Legend     []legendEntry
+
+	Selected *nodeView // nil if no node is chosen
+	Figures  devnet.Figures
+}
+
+// legendEntry is a kind that the page shows, or several that it shows in the same way.
+type legendEntry struct {
+	Name  string // of the class and of the script's group
+	Label string
+}
+
+var legend = []legendEntry{
+	{"onion", "onion requests"}, {"stored", "stored"}, {"replica", "replicated"}, {"delivered", "delivered"},
+	{"other", "other requests"}, {"bad", "lost or refused"},
+}
+
+// newDocument describes a view, with a chosen node unless node is -1.
+func (p *Page) newDocument(v *view, node int) (document, error) {
+	d := document{
+		Ring: drawRing(v), Nodes: v.nodes, Swarms: len(v.sizes), Topology: v.topology, Difficulty: v.difficulty,
+		Generation: v.generation, Like: v.like, Changes: p.options.Controls != nil, FaultKinds: devnet.FaultKinds,
+		Requests: devnet.FaultRequests, Legend: legend,
+	}
+	for i := range v.nodes {
+		n := &v.nodes[i]
+		if n.Status == statusRuns || n.Status == statusFault || n.Status == statusOutside {
+			d.Running++
+		}
+		d.Messages += n.Messages
+	}
+	if node < 0 || node >= len(v.nodes) {
+		return d, nil
+	}
+	d.Selected = &v.nodes[node]
+	if !d.Selected.Own() || d.Selected.Status == statusFailed {
+		return d, nil
+	}
+	var err error
+	d.Figures, err = p.options.Source.Figures(node)
+	return d, err
+}
+
+// Plural returns word, with an s unless count is 1.
+func (d document) Plural(count int, word string) string {
+	if count == 1 {
+		return word
+	}
+	return word + "s"
+}
+
+// Positions is the position of each swarm on the ring, in the order of Ring.Arcs, for the script.
+func (d document) Positions() (text string) {
+	for i, arc := range d.Ring.Arcs {
+		if i > 0 {
+			text += " "
+		}
+		text += arc.ID
+	}
+	return text
+}
+
+func (p *Page) serveDocument(w http.ResponseWriter, r *http.Request) { p.render(w, r, "page.html") }
+
+func (p *Page) servePart(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { p.render(w, r, name) }
+}
+
+// render writes a template about the node that the request names, if any.
+func (p *Page) render(w http.ResponseWriter, r *http.Request, name string) {
+	node := -1
+	if text := r.FormValue("node"); text != "" {
+		var err error
+		if node, err = strconv.Atoi(text); err != nil {
+			http.Error(w, "node is no number", http.StatusBadRequest)
+			return
+		}
+	}
+	d, err := p.newDocument(p.collector.present(), node)
+	var out bytes.Buffer
+	if err == nil {
+		err = templates().ExecuteTemplate(&out, name, d)
+	}
+	if err != nil {
+		p.options.Logger.Error("making the page", "error", err)
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	p.write(w, "text/html; charset=utf-8", out.Bytes())
+}
+
+// types are the content types of assets. Those of the system's tables may differ.
+var types = map[string]string{
+	".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
+}
+
+func serveAsset(w http.ResponseWriter, r *http.Request) {
+	data, err := fs.ReadFile(files, "assets/"+r.URL.Path)
+	kind := types[path.Ext(r.URL.Path)]
+	if err != nil || kind == "" {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Write(data) // the client notices an error
+}

@@ -9,6 +9,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account/addressbook"
 	"sessiontool/lib/account/contacts"
+	"sessiontool/lib/account/groupcommit"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/sessions"
@@ -20,7 +21,7 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// RequestFriend is [Account.BeginRequest] and [Sealing.Wait].
+// RequestFriend is [Account.BeginRequest] and Wait.
 func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (out Outgoing, err error) {
 	return a.BeginRequest(draft, again).Wait(ctx)
 }
@@ -35,7 +36,7 @@ func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (o
 // answersAnew).
 func (a *Account) BeginRequest(draft Draft, again bool) *Sealing {
 	if draft.To == a.ID() {
-		return &Sealing{err: ErrSelf}
+		return groupcommit.Failed[Outgoing](ErrSelf)
 	}
 	var err error
 	if draft.Text != "" {
@@ -44,14 +45,9 @@ func (a *Account) BeginRequest(draft Draft, again bool) *Sealing {
 		err = draft.CompleteTTL()
 	}
 	if err != nil {
-		return &Sealing{err: err}
+		return groupcommit.Failed[Outgoing](err)
 	}
-	s := &Sealing{}
-	s.pending = a.group.Begin(func(tx *keystore.Tx) (err error) {
-		s.out, err = a.requestIn(tx, draft, again)
-		return err
-	})
-	return s
+	return groupcommit.Make(a.group, func(tx *keystore.Tx) (Outgoing, error) { return a.requestIn(tx, draft, again) })
 }
 
 // requestIn is the transaction of BeginRequest.

@@ -69,35 +69,17 @@ func (a *Account) ReceiveAside(ctx context.Context, batch []Incoming, cursors []
 	return a.receiveBatch(ctx, batch, cursors, aside)
 }
 
-// ReceiveAsked is [Account.BeginAsked] and [Opening.Wait].
-func (a *Account) ReceiveAsked(ctx context.Context, in Incoming) (Opened, error) {
-	return a.BeginAsked(in).Wait(ctx)
-}
-
-// Opening is a message that is opened: see [Account.BeginAsked].
-type Opening struct {
-	opened  []Opened
-	pending *groupcommit.Pending
-}
-
 // BeginAsked is [Account.Receive] for one message whose result the caller prints, whatever it is: a message that was
 // refused before is tried again, and one that cannot be opened is not counted. Messages are opened in the order of the
-// calls, and those that wait at the same time are committed together. The caller must call [Opening.Wait].
-func (a *Account) BeginAsked(in Incoming) *Opening {
-	o := &Opening{}
-	o.pending = a.group.Begin(func(tx *keystore.Tx) (err error) {
-		o.opened, err = a.receiveIn(tx, []Incoming{in}, nil, asked)
-		return err
+// calls, and those that wait at the same time are committed together. The caller must call Wait.
+func (a *Account) BeginAsked(in Incoming) *groupcommit.Result[Opened] {
+	return groupcommit.Make(a.group, func(tx *keystore.Tx) (Opened, error) {
+		opened, err := a.receiveIn(tx, []Incoming{in}, nil, asked)
+		if err != nil {
+			return Opened{}, err
+		}
+		return opened[0], nil
 	})
-	return o
-}
-
-// Wait returns the result once it is committed.
-func (o *Opening) Wait(ctx context.Context) (Opened, error) {
-	if err := o.pending.Wait(ctx); err != nil {
-		return Opened{}, err
-	}
-	return o.opened[0], nil
 }
 
 // way is what becomes of the results of a receiveBatch.

@@ -18,24 +18,9 @@ import (
 )
 
 // Sealing is a draft that is sealed into the outbox: see [Account.BeginSend].
-type Sealing struct {
-	out     Outgoing
-	pending *groupcommit.Pending // nil if err is known
-	err     error
-}
+type Sealing = groupcommit.Result[Outgoing]
 
-// Wait returns the message once it is committed.
-func (s *Sealing) Wait(ctx context.Context) (Outgoing, error) {
-	if s.pending != nil {
-		s.err, s.pending = s.pending.Wait(ctx), nil
-	}
-	if s.err != nil {
-		return Outgoing{}, s.err
-	}
-	return s.out, nil
-}
-
-// Send is [Account.BeginSend] and [Sealing.Wait].
+// Send is [Account.BeginSend] and Wait.
 func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err error) {
 	return a.BeginSend(draft).Wait(ctx)
 }
@@ -43,18 +28,13 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 // BeginSend seals a draft and puts it into the outbox, in one transaction with the ratchet step. If a killed run of the
 // same draft left its message there, BeginSend takes that over. With session-v1 the recipient need not be a friend or
 // known. Drafts are sealed in the order of the calls, and those that wait at the same time are committed together. The
-// caller must call [Sealing.Wait]. Errors: [ErrUnknownContact], [ErrNotFriends], [ErrSelf], [ErrNoText], [ErrTTL],
+// caller must call Wait. Errors: [ErrUnknownContact], [ErrNotFriends], [ErrSelf], [ErrNoText], [ErrTTL],
 // [ErrOnlyAsync], and those of [message.CheckText].
 func (a *Account) BeginSend(draft Draft) *Sealing {
 	if err := draft.Complete(); err != nil {
-		return &Sealing{err: err}
+		return groupcommit.Failed[Outgoing](err)
 	}
-	s := &Sealing{}
-	s.pending = a.group.Begin(func(tx *keystore.Tx) (err error) {
-		s.out, err = a.sendIn(tx, draft)
-		return err
-	})
-	return s
+	return groupcommit.Make(a.group, func(tx *keystore.Tx) (Outgoing, error) { return a.sendIn(tx, draft) })
 }
 
 // sendIn is the transaction of BeginSend.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/network/latency"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/trace"
 )
@@ -141,7 +142,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 				}
 			}
 			if s.failure == nil {
-				late.Reset(max(d.client.lateAfter(d.call), lateUnknown))
+				late.Reset(max(d.client.lateAfter(d.call), latency.Unknown))
 			}
 			if d.inFlight+d.examining == 0 {
 				if len(d.unexplained) > 0 {

@@ -245,16 +245,16 @@ func (r *Router) sendTraced(ctx context.Context, out account.Outgoing, sealed se
 	}
 }
 
-// restamp gives a message that has waited the network's time: see [account.Account.Late].
+// restamp gives a message that has waited the network's time: see [outbox.Entry.Late].
 func (r *Router) restamp(ctx context.Context, out account.Outgoing) (account.Outgoing, error) {
-	if !r.account.Late(out, r.network.Now()) {
+	if !out.Late(r.network.Now()) {
 		return out, nil
 	}
 	if err := r.network.SureClock(ctx); err != nil {
 		return out, err
 	}
 	now := r.network.Now()
-	if !r.account.Late(out, now) {
+	if !out.Late(now) {
 		return out, nil
 	}
 	anew, err := r.account.Restamp(ctx, out, now)

@@ -165,3 +165,34 @@ func (g *Group) commit(ctx context.Context, taken []*Pending) {
 		return
 	}
 }
+
+// Result is the value that a transaction makes.
+type Result[T any] struct {
+	value   T
+	pending *Pending // nil if err is known
+	err     error
+}
+
+// Make is [Group.Begin] for a transaction that makes a value.
+func Make[T any](g *Group, work func(*keystore.Tx) (T, error)) *Result[T] {
+	r := &Result[T]{}
+	r.pending = g.Begin(func(tx *keystore.Tx) (err error) {
+		r.value, err = work(tx)
+		return err
+	})
+	return r
+}
+
+// Failed is the result of work that was not begun.
+func Failed[T any](err error) *Result[T] { return &Result[T]{err: err} }
+
+// Wait is [Pending.Wait]. One goroutine may call it, once.
+func (r *Result[T]) Wait(ctx context.Context) (value T, err error) {
+	if r.pending != nil {
+		r.err = r.pending.Wait(ctx)
+	}
+	if r.err != nil {
+		return value, r.err
+	}
+	return r.value, nil
+}

@@ -69,9 +69,8 @@ func (a *Account) ReceiveAside(ctx context.Context, batch []Incoming, cursors []
 	return a.receiveBatch(ctx, batch, cursors, aside)
 }
 
-// BeginAsked is [Account.Receive] for one message whose result the caller prints, whatever it is: a message that was
-// refused before is tried again, and one that cannot be opened is not counted. Messages are opened in the order of the
-// calls, and those that wait at the same time are committed together. The caller must call Wait.
+// BeginAsked is [Account.Receive] for a message whose result the caller prints, whatever it is: one that was refused
+// before is tried again, and one that cannot be opened is not counted. Messages are opened in the order of the calls.
 func (a *Account) BeginAsked(in Incoming) *groupcommit.Result[Opened] {
 	return groupcommit.Make(a.group, func(tx *keystore.Tx) (Opened, error) {
 		opened, err := a.receiveIn(tx, []Incoming{in}, nil, asked)

@@ -27,9 +27,8 @@ func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err erro
 
 // BeginSend seals a draft and puts it into the outbox, in one transaction with the ratchet step. If a killed run of the
 // same draft left its message there, BeginSend takes that over. With session-v1 the recipient need not be a friend or
-// known. Drafts are sealed in the order of the calls, and those that wait at the same time are committed together. The
-// caller must call Wait. Errors: [ErrUnknownContact], [ErrNotFriends], [ErrSelf], [ErrNoText], [ErrTTL],
-// [ErrOnlyAsync], and those of [message.CheckText].
+// known. Drafts are sealed in the order of the calls. The caller must call Wait. Errors: [ErrUnknownContact],
+// [ErrNotFriends], [ErrSelf], [ErrNoText], [ErrTTL], [ErrOnlyAsync], and those of [message.CheckText].
 func (a *Account) BeginSend(draft Draft) *Sealing {
 	if err := draft.Complete(); err != nil {
 		return groupcommit.Failed[Outgoing](err)

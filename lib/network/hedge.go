@@ -70,8 +70,16 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer cancel()
-	late := time.NewTimer(d.call.Wait + d.client.lateAfter(d.call))
+	plain := d.call
+	plain.Hedged = false
+	late := time.NewTimer(d.call.Wait + d.client.lateAfter(plain))
 	defer late.Stop()
+	var hedge <-chan time.Time
+	if d.call.Hedged {
+		timer := time.NewTimer(d.client.lateAfter(d.call))
+		defer timer.Stop()
+		hedge = timer.C
+	}
 	start := func(why string) {
 		if d.attempts < maxAttempts {
 			d.attempts++
@@ -101,16 +109,15 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 				d.examine(a.path, a.err)
 			}
 		case <-late.C:
-			switch {
-			case !d.call.patient():
+			if !d.call.patient() {
 				d.reportLate()
 				start(whyLate)
-			case d.call.Hedged:
-				d.reportLate()
 			}
 			if path := d.firstPath(); path != nil && d.examining == 0 {
 				d.examine(path, nil)
 			}
+		case <-hedge:
+			d.reportLate()
 		case s := <-d.suspicions:
 			if s.doubt {
 				d.reportLate()
@@ -142,7 +149,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 				}
 			}
 			if s.failure == nil {
-				late.Reset(max(d.client.lateAfter(d.call), latency.Unknown))
+				late.Reset(max(d.client.lateAfter(plain), latency.Unknown))
 			}
 			if d.inFlight+d.examining == 0 {
 				if len(d.unexplained) > 0 {

@@ -101,6 +101,7 @@ type Client struct {
 	file       stateFile
 	soonest    time.Duration     // when an answer is late at the earliest
 	answeredAt map[Key]time.Time // when nodes last answered in this run
+	failedAt   map[Key]time.Time // and when they were found to fail
 	samples    latency.Samples   // answer times of this run by method
 
 	proxied bool  // connections go through a proxy
@@ -117,7 +118,7 @@ func New(config Config) (*Client, error) {
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random,
 		now: config.Now, log: config.Log,
 		http: storagehttp.NewClientOver(config.Dial, config.Proxy), round: roundTimeout, file: stateFile{path: config.StateFile},
-		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time),
+		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time), failedAt: make(map[Key]time.Time),
 		overheard: make(map[Key]bool), samples: make(latency.Samples), soonest: config.Late,
 		proxied: !config.Proxy.IsZero(),
 	}

@@ -39,16 +39,19 @@ type outcome struct {
 type Ahead struct {
 	Running  int
 	Prepared int
-	// Waiting tasks wait for others, such as nodes far away: one that takes much longer than others lets one more run,
-	// up to Prepared.
+	// Waiting tasks wait for others, such as nodes far away: one that takes much longer than others lets one more run.
 	Waiting bool
 }
 
 // Processors is the Ahead of work that keeps processors busy.
 func Processors(running int) Ahead { return Ahead{Running: running} }
 
-// aheadOf is how many times as many items of a batch are prepared, or wait for their turn to be printed, as run.
-const aheadOf = 8
+const (
+	// aheadOf is how many times as many items of a batch are prepared, or wait for their turn to be printed, as run.
+	aheadOf = 32
+	// lateOf is how many times as many tasks may be late.
+	lateOf = 16
+)
 
 // Parallel is the Ahead of work that waits for the network, as --parallel says.
 func (app *App) Parallel() Ahead {
@@ -171,7 +174,7 @@ type launcher struct {
 func newLauncher(app *App, ahead Ahead, room int) *launcher {
 	return &launcher{
 		app: app, waits: ahead.Waiting, places: make(chan struct{}, ahead.Running),
-		late: make(chan struct{}, max(room-ahead.Running, 0)),
+		late: make(chan struct{}, min(max(room-ahead.Running, 0), lateOf*ahead.Running)),
 	}
 }
 
@@ -216,15 +219,18 @@ func (l *launcher) do(ctx context.Context, one launch) {
 }
 
 const (
-	// unknownPatience is how long a task may take before it counts as late, while no other has ended.
-	unknownPatience = 2 * time.Second
+	// mostPatience is how long a task may take at most before it counts as late, and while none has ended. It is
+	// heldPatience if most tasks take longer than that.
+	mostPatience = time.Second
+	heldPatience = mostPatience / 4
 	// leastPatience is the least such time.
 	leastPatience = 50 * time.Millisecond
 	// tasksNoted is how many tasks decide on it.
 	tasksNoted = 32
 )
 
-// patience is how long a task may take before it counts as late: twice as long as most.
+// patience is how long a task may take before it counts as late: twice as long as a quarter of the last ones, which are
+// those that nothing held up.
 func (l *launcher) patience() time.Duration {
 	if !l.waits {
 		return math.MaxInt64
@@ -232,10 +238,13 @@ func (l *launcher) patience() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.took) == 0 {
-		return unknownPatience
+		return mostPatience
 	}
 	sorted := slices.Sorted(slices.Values(l.took))
-	return max(2*sorted[len(sorted)/2], leastPatience)
+	if usual := 2 * sorted[len(sorted)/4]; usual <= mostPatience {
+		return max(usual, leastPatience)
+	}
+	return heldPatience
 }
 
 func (l *launcher) note(took time.Duration) {

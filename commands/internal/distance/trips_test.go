@@ -155,8 +155,9 @@ func TestNodeInTrouble(t *testing.T) {
 	}
 }
 
-// One node of ten that hangs from the start costs a batch less than a third more. In the form of 2.8 the servers let
-// each store into its swarm wait for five seconds; then more are under way, and the batch takes twice as long at most.
+// One node of ten that hangs from the start costs a batch of 500 less than a third more. In the form of 2.8 the servers
+// let each store into its swarm wait for five seconds; then more are under way, so that the batch takes little longer
+// than one such store.
 func TestBatchWithHangingNode(t *testing.T) {
 	both(t, 10, 2, func(t *testing.T, w *world) {
 		names := []string{"bob", "carol", "dave", "erin"}
@@ -164,12 +165,12 @@ func TestBatchWithHangingNode(t *testing.T) {
 			w.befriend("alice", name)
 			w.run("alice", "", "send", "--to", w.person(name), "--text", "first contact")
 		}
-		size, most := 300, 1.3
+		size, most := 200, 1.5
 		if os.Getenv(longVariable) != "" {
-			size = 500
+			size, most = 500, 1.3
 		}
 		if w.generation == storage.Generation28 {
-			most = 2
+			most = 3.5
 		}
 		_, healthy := w.run("alice", w.batch(size, names...), "send")
 		w.swarmOf(w.person("bob"))[0].trouble = hangs

@@ -228,7 +228,7 @@ func failed(out account.Outgoing, err error) error {
 }
 
 // firstWait is what the first draft of a batch gets before the second one is sealed.
-const firstWait = time.Second
+const firstWait = 600 * time.Millisecond
 
 // firstDraft lets the first draft of a batch go ahead: should the network refuse its time, the others are sealed with
 // the right one.

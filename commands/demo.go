@@ -3,6 +3,7 @@ package commands
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -240,9 +241,19 @@ func (d *demo) run(ctx context.Context, who, input string, args ...string) (stri
 		Env: func(name string) string { return d.environment(who)[name] },
 	})
 	if code != record.ExitOK {
-		return out.String(), fmt.Errorf("demo: %s: exit %d: %s", line, code, strings.TrimSpace(problems.String()))
+		return out.String(), fmt.Errorf("demo: %s: exit %d: %w", line, code, reported(problems.String()))
 	}
 	return out.String(), nil
+}
+
+// reported returns the error of a command from what it has written to stderr.
+func reported(problems string) error {
+	lines := strings.Split(strings.TrimSpace(problems), "\n")
+	var last cli.ReportedError
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+		return errors.New(lines[len(lines)-1])
+	}
+	return &last
 }
 
 // environment returns the environment of who's commands, which keeps them away from the user's own files.

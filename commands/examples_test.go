@@ -41,6 +41,9 @@ var placeholders = regexp.MustCompile(`192\.0\.2\.\d+:\d+|0\.0\.0\.0:\d+|127\.0\
 // stagePassphrase is what opens the backup, and the keystore once an example has given it a passphrase.
 const stagePassphrase = "correct horse battery staple"
 
+// waitingText is the text of the message that waits.
+const waitingText = "waits to be polled"
+
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	net := startDevnet(t, usual)
@@ -50,6 +53,7 @@ func newStage(t *testing.T) *stage {
 		"PATH=" + os.Getenv("PATH"), complaints + "=" + os.Getenv(complaints),
 		"SESSIONTOOL_NETWORK=" + net.SeedURL(), "SEED=" + registry.SeedURL(),
 		"SESSIONTOOL_LOG_LEVEL=debug", "SESSIONTOOL_LOG_FORMAT=json", // the whole log is searched for secrets
+		"SESSIONTOOL_TRACE_JOURNAL=true", // and so is the journal: see wantPrivateTraces
 	}
 	me := &person{t: t, home: s.home, seed: net.SeedURL()}
 	me.must("", "keygen", "--account", "alice", "--display-name", "Alice")
@@ -60,7 +64,7 @@ func newStage(t *testing.T) *stage {
 	befriend(t, me, bob)
 	asker.must("", "friend-request", "send", "--to", me.id, "--text", "May I?")
 	me.must("", "poll")
-	bob.must("", "send", "--to", me.id, "--text", "waits to be polled")
+	hash := bob.must("", "send", "--to", me.id, "--text", waitingText, "--select", "message_hash")
 	solved := me.must(me.must("", "envelope", "seal", "--to", bob.id, "--text", "hi"), "pow", "solve")
 	// A network of its own, since its examples delete what others want to read.
 	phoneNet := startDevnet(t, devnet.Options{Nodes: 4, SwarmSize: 2, Generation: storage.Generation28})
@@ -83,7 +87,8 @@ func newStage(t *testing.T) *stage {
 		}
 	}
 	digits := bob.must("", "contact", "verify", me.id, "--select", "safety_number")
-	s.environ = append(s.environ, "DIGITS="+digits, "ALICE="+asker.id, "BOB="+bob.id, "CAROL="+stranger.id)
+	s.environ = append(s.environ, "DIGITS="+digits, "ALICE="+asker.id, "BOB="+bob.id, "CAROL="+stranger.id,
+		"HASH="+strings.TrimSpace(hash))
 	return s
 }
 
@@ -210,6 +215,11 @@ func (s *stage) play(t *testing.T, cmd *cobra.Command, spec cli.Spec, example st
 		if where := secret.in(out + problems); where != "" {
 			t.Errorf("%s\nshows %s: %s", line, secret.name, where)
 		}
+	}
+	s.wantPrivateTraces(t, home, line, before)
+	_, err := os.Stat(filepath.Join(home, "keystore", "trace.journal"))
+	if (line == "sessiontool poll" || line == "sessiontool send --to $BOB --text 'disk is full'") && err != nil {
+		t.Errorf("%s leaves no journal that could be searched: %v", line, err)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"sessiontool/commands/internal/networkcmd"
 	"sessiontool/commands/internal/plumbing"
 	"sessiontool/commands/internal/receivecmd"
+	"sessiontool/commands/internal/tracecmd"
 	"sessiontool/lib/record"
 )
 
@@ -35,7 +36,8 @@ func newRootCommand(app *cli.App, args []string) *cobra.Command {
 		Short: "Script the Session messenger: JSON in, JSON out",
 		Long: "sessiontool sends and receives Session messages, and takes the system apart step by step:\n" +
 			"identities, swarms, proof of work, onion requests, friend requests, service nodes.\n\n" +
-			"Records go to stdout, one JSON value per line. Everything for people goes to stderr.",
+			"Records go to stdout, one JSON value per line. Everything for people goes to stderr.\n\n" +
+			"New here? 'sessiontool demo' shows it at work, and 'sessiontool guide' says what to type for which task.",
 		Example: "  sessiontool demo\n" +
 			"  sessiontool devnet up --detach\n" +
 			"  sessiontool keygen --account alice --display-name Alice",
@@ -83,6 +85,7 @@ func Main(args []string, streams cli.Streams) int {
 // run is Main within a context. Everything that it starts has ended when it returns.
 func run(ctx context.Context, args []string, streams cli.Streams) int {
 	app := cli.New(streams)
+	app.Version = version
 	root := newRootCommand(app, args)
 	root.SetArgs(args)
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
@@ -128,6 +131,7 @@ func topCommands() []topCommand {
 		{"pow", plumbing.NewPow},
 		{"prekey", identitycmd.NewPrekey},
 		{"onion", plumbing.NewOnion},
+		{"trace", tracecmd.New},
 		{"network", networkcmd.New},
 		{"node", devnetcmd.NewNode},
 		{"devnet", devnetcmd.NewDevnet},

@@ -174,6 +174,11 @@ func TestOnlyWayOutIsAProxy(t *testing.T) {
 			if got := texts(run(0, "listen", "--count", "1").out); len(got) != 1 || got[0] != "once more" {
 				t.Errorf("listen prints %q", got)
 			}
+			// The proxy resolves names: the island's own localhost has no seed.
+			named := strings.Replace(network.SeedURL(), "127.0.0.1", "localhost", 1)
+			if nodes := run(0, "swarm", "nodes", "--network", named).out; strings.Count(nodes, "\n") != usual.Nodes {
+				t.Errorf("a seed with a name lists %q", nodes)
+			}
 			checks := run(0, "doctor", "--select", "{name,ok,detail}").out
 			if !strings.Contains(checks, `"name":"proxy","ok":true,"detail":"`+through[1]) {
 				t.Errorf("doctor prints %s", checks)

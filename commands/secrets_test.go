@@ -19,6 +19,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/mnemonic"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/trace"
 	"sessiontool/proto/statepb"
 )
 
@@ -174,4 +175,62 @@ func (s *stage) wantFindable(t *testing.T) {
 			t.Errorf("there is no secret called %s", name)
 		}
 	}
+}
+
+// wantPrivateTraces checks what an example has left of traces: neither the journal, as its owner reads it, nor a file has
+// a secret, a text, or the Session ID of any user. The journal's file has not even the hash of a message.
+func (s *stage) wantPrivateTraces(t *testing.T, home, line string, secrets []secret) {
+	t.Helper()
+	private := append(secrets, secretText("a text", waitingText))
+	for _, variable := range s.environ {
+		if name, value, _ := strings.Cut(variable, "="); name == "ALICE" || name == "BOB" || name == "CAROL" {
+			private = append(private, secretText("the Session ID of "+name, value))
+		}
+	}
+	for name, content := range tracesIn(t, home) {
+		for _, one := range private {
+			if where := one.in(content); where != "" {
+				t.Errorf("%s\n%s has %s: %s", line, name, one.name, where)
+			}
+		}
+	}
+}
+
+// tracesIn returns the files of traces in a home by name, and the journal sealed and opened.
+func tracesIn(t *testing.T, home string) map[string]string {
+	t.Helper()
+	found := make(map[string]string)
+	for _, name := range []string{"way.svg", "way.json", "way.jsonl"} {
+		if content, err := os.ReadFile(filepath.Join(home, name)); err == nil {
+			found[name] = string(content)
+		}
+	}
+	dir := filepath.Join(home, "keystore")
+	sealed, err := os.ReadFile(filepath.Join(dir, "trace.journal"))
+	if err != nil {
+		return found
+	}
+	passphrase := func(context.Context) ([]byte, error) { return []byte(stagePassphrase), nil }
+	store, err := keystore.Open(t.Context(), dir, keystore.Unlock{Passphrase: passphrase}, keystore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	traces, damaged := trace.ReadJournal(sealed, store.DeriveKey("trace journal"))
+	if damaged > 0 || len(traces) == 0 {
+		t.Errorf("the journal has %d traces, and %d damaged entries", len(traces), damaged)
+	}
+	for i, one := range traces {
+		opened, err := one.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[fmt.Sprintf("trace %d of the journal", i)] = string(opened)
+		for _, span := range one.Spans {
+			if hash := span.Attr(trace.KeyHash); hash != "" && strings.Contains(string(sealed), hash) {
+				t.Errorf("the file of the journal shows the hash %s", hash)
+			}
+		}
+	}
+	found["the journal"] = string(sealed)
+	return found
 }

@@ -45,6 +45,12 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"restored from its words does so by itself, except for texts with forward secrecy while it publishes no\n" +
 			"key of its own, since the copy would not have it; --sync copies these, too, and --sync=false nothing.\n" +
 			"The copy waits in the outbox, as the kind copy, if it cannot be stored at once.\n\n" +
+			"With --wait read the command ends when the recipient of each message has sent a read receipt, and prints\n" +
+			"it as a delivery record, which a later poll prints, too. Phones send read receipts only if their user\n" +
+			"has allowed that, and this program with --send-read-receipts. --wait delivered is content with the\n" +
+			"acknowledgement of the synchronous route, or with any receipt. The wait takes at most --timeout, from\n" +
+			"the last message on; then the code is timeout, and the same command again waits on without sending\n" +
+			"anything twice.\n\n" +
 			"Each draft gets a receipt or an error record for each of its recipients, in order. An error record\n" +
 			"with queued is of a message that waits in the outbox.\n\n" +
 			"A run that is stopped, by a signal, by --timeout, by a reader that exits or by a full disk, may be run\n" +
@@ -60,13 +66,14 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"never used, a changed difficulty, or a key that the recipient publishes (fetch_key).",
 		Examples: []string{
 			"sessiontool send --to $BOB --text 'disk is full'",
+			"sessiontool send --to $BOB --text 'which way?' --trace way.svg",
 			"df | sessiontool send --to $BOB --id df-monday -",
 			"sessiontool send --to $BOB --text 'disk is full' --dry-run --select '{protocol,route}'",
 			"seq 1000 | sessiontool send --to $BOB --split - --select '[part,parts]'",
 			"echo '{\"to\":\"'$BOB'\",\"text\":\"hello\",\"ref\":\"1\"}' | sessiontool send",
 		},
 		Reads:  []string{record.NameDraft},
-		Prints: []string{record.TypeReceipt, record.TypeDryRun},
+		Prints: []string{record.TypeReceipt, record.TypeDelivery, record.TypeDryRun, record.TypeTrace},
 		Needs:  cli.Account | cli.Network,
 		Exits: cli.Exits{
 			record.ExitUsage:     "bad draft",
@@ -88,8 +95,10 @@ func newSendCommand(app *cli.App) *cobra.Command {
 	opts.Flags.Add(cmd.Flags())
 	opts.Flags.AddID(cmd.Flags())
 	opts.Flags.AddSplit(cmd.Flags())
+	opts.Flags.AddWait(cmd.Flags())
 	opts.StoreFlags.Add(cmd.Flags())
 	opts.routeFlags.add(cmd.Flags())
+	app.AddTraceFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&opts.dryRun, "dry-run", false,
 		"print what would be sent, to whom, how and at what cost; send nothing, ask no node and write nothing")
 	return cmd

@@ -38,7 +38,7 @@ var layers = [][]string{
 	{
 		"lib/network", "lib/presence", "lib/wycheproof", "lib/fakeproxy", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/store/kv", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
-		"lib/node/replication", "lib/node/link", "lib/node/behaviour",
+		"lib/node/replication", "lib/node/link", "lib/node/forward", "lib/node/behaviour",
 	},
 	{"lib/account/tables"},
 	{"lib/account/lifetime", "lib/account/usedkeys", "lib/account/groupcommit"},
@@ -55,9 +55,10 @@ var layers = [][]string{
 	{
 		"commands/internal/picture", "commands/internal/human", "commands/internal/hook", "commands/internal/sdnotify",
 	},
+	{"commands/internal/tracefiles"},
 	{"commands/internal/cli"},
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
-	{"commands/internal/drafts"},
+	{"commands/internal/drafts", "commands/internal/tracecmd"},
 	{
 		"commands/internal/configcmd",
 		"commands/internal/contactcmd",
@@ -90,11 +91,12 @@ var sameLayer = map[string][]string{
 	"keystore":          {"keystore/internal/tree"},
 	"lib/node": {
 		"lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp", "lib/node/replication",
-		"lib/node/link", "lib/node/behaviour",
+		"lib/node/link", "lib/node/forward", "lib/node/behaviour",
 	},
 	"lib/node/behaviour":   {"lib/node/ring"},
 	"lib/node/store":       {"lib/node/store/kv"},
 	"lib/node/link":        {"lib/node/ring"},
+	"lib/node/forward":     {"lib/node/ring", "lib/node/link"},
 	"lib/node/peerhttp":    {"lib/node/ring"},
 	"lib/node/replication": {"lib/node/store", "lib/node/ring", "lib/node/peerhttp"},
 	"lib/account/inbox":    {"lib/account/strangers"},

@@ -175,11 +175,17 @@ func New(config Config) (*Client, error) {
 // closeGrace is how long Close waits for diagnoses: their results save the next process the same delay.
 const closeGrace = 2*silentAfter + latency.Soonest
 
+// Settle waits for the diagnoses under way, and stops them after patience. No request may be in flight, and none may
+// follow.
+func (c *Client) Settle(patience time.Duration) {
+	grace := time.AfterFunc(patience, c.stop)
+	defer grace.Stop()
+	c.work.Wait()
+}
+
 // Close stores the state and closes connections. It always returns nil: see save. No request may be in flight.
 func (c *Client) Close() error {
-	grace := time.AfterFunc(closeGrace, c.stop)
-	c.work.Wait()
-	grace.Stop()
+	c.Settle(closeGrace)
 	c.stop()
 	c.http.Close()
 	c.mu.Lock()

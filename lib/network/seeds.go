@@ -161,10 +161,13 @@ func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, s
 	if err != nil {
 		return nil, time.Time{}, "", err
 	}
+	started := time.Now()
 	answer, err := c.http.PostSeed(ctx, seed, body)
 	if err != nil {
 		return nil, time.Time{}, "", err
 	}
+	c.log.Info("seed answers", "method", nodelist.Method, "path", pathDirect, "ms", milliseconds(time.Since(started)),
+		"status", answer.Status, "seed", seed)
 	if answer.Status != storage.StatusOK {
 		return nil, time.Time{}, "", fmt.Errorf("status %d", answer.Status)
 	}

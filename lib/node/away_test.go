@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sessiontool/lib/node/behaviour"
+	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
@@ -54,7 +55,7 @@ func TestChangesDoNotWaitForever(t *testing.T) {
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, func(i int, config *Config) {
 		config.Wrap = func(own http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == ForwardPath {
+				if r.URL.Path == ForwardPath || r.URL.Path == link.ForwardPath {
 					<-hang
 					panic(http.ErrAbortHandler)
 				}
@@ -81,7 +82,7 @@ func TestChangesDoNotWaitForever(t *testing.T) {
 func TestChangesThatAMemberRefuses(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, func(i int, config *Config) {
-		config.Now = func() time.Time { return now.Add(time.Duration(i) * 65 * time.Second) }
+		config.Now = func() time.Time { return now.Add(time.Duration(i) * 75 * time.Second) }
 	})
 	answer := decode[rpc28.ChangeAnswer](t,
 		network.call(0, storage.MethodStore, newUser(t, 5).put(0, "x", now, time.Hour)), 200)

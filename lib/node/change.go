@@ -129,11 +129,9 @@ func (s *storeRequest) carryOut(
 	if !s.message.Namespace.StoreIsPublic() {
 		d.Request = request
 	}
-	if err := n.store.Write(d); err != nil {
+	result, err := s.stored(n, view, d, n.store.Write(d))
+	if err != nil {
 		return rpc28.MemberResult{}, nil, err
-	}
-	if d.Refused {
-		return rpc28.MemberResult{}, nil, store.ErrQuota
 	}
 	changed := []store.Name{d.Name}
 	if s.message.Namespace.IsOutbox() {
@@ -148,12 +146,23 @@ func (s *storeRequest) carryOut(
 		}
 		changed = append(changed, namesOf(gone)...)
 	}
+	return result, changed, nil
+}
+
+// stored returns the result of a deposit of the message, which was written with err.
+func (s *storeRequest) stored(n *Node, view *ring.View, d *store.Deposit, err error) (rpc28.MemberResult, error) {
+	switch {
+	case err != nil:
+		return rpc28.MemberResult{}, err
+	case d.Refused:
+		return rpc28.MemberResult{}, store.ErrQuota
+	}
 	n.replication.HandOverIfMoved(view, s.message)
 	hash := s.message.HashText()
 	return rpc28.MemberResult{
 		Hash: hash, Expiry: rpc28.Times{d.Until}, Already: rpc28.Truth(d.Existed),
 		Signature: n.sign(signtext.Stored(hash)),
-	}, changed, nil
+	}, nil
 }
 
 // markDeleted decides that a message is deleted.

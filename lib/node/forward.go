@@ -2,40 +2,63 @@ package node
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"sessiontool/lib/node/behaviour"
+	"sessiontool/lib/node/forward"
+	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 )
 
-// ForwardPath is the path at which a member of a swarm forwards a client's change to the others: a signed POST of a
-// forwarded. The answer is an [rpc28.MemberResult], or the refusal that a client would get. Each member itself checks
-// and executes the client's request. A change that a member did not answer is queued for it before the client gets its
-// answer.
+// ForwardPath is the path at which a member of a swarm forwards a client's change to another one that takes no groups
+// of them over a link: a signed POST of a forwarded. The answer is an [rpc28.MemberResult], or the refusal that a client
+// would get. Each member itself checks and executes the client's request. A change that a member did not answer is
+// queued for it before the client gets its answer.
 const ForwardPath = "/swarms/forward/v1"
 
-const (
-	// maxForwardAnswer bounds the answer of a member, which has the hashes of all changed messages.
-	maxForwardAnswer = 8 << 20
-	// maxReason bounds the text of a member's refusal in the answer to the client.
-	maxReason = 200
-)
+// maxForwardAnswer bounds the answer of a member, which has the hashes of all changed messages.
+const maxForwardAnswer = 8 << 20
 
-// forwarded is a client's change as members forward it.
-type forwarded struct {
-	Method string          `json:"method"`
-	Params json.RawMessage `json:"params"`
-	At     int64           `json:"at"` // see change.carryOut
+// A forwarded is a client's change as members forward it: an object with method, params and the time at of
+// [change.carryOut].
+
+// encodeForwarded encodes a forwarded with these parameters.
+func encodeForwarded(method string, params fields, at int64) []byte {
+	text := gjson.AppendJSONString([]byte(`{"method":`), method)
+	text = params.appendJSON(append(text, `,"params":`...))
+	text = append(text, `,"at":`...)
+	return append(strconv.AppendInt(text, at, 10), '}')
 }
 
-// serveChange executes a change at this node and at all other members. It answers when all have answered or
-// the MemberTimeout of the node's rules has passed. It fails if the change fails at this node, whatever the results of the others.
+// parseForwarded reads a forwarded. An absent time is 0.
+func parseForwarded(body []byte) (method string, params fields, at int64, err error) {
+	object, err := parseObject(body)
+	if err != nil {
+		return "", nil, 0, err
+	}
+	if method, params, err = object.call(); err != nil {
+		return "", nil, 0, err
+	}
+	if value, ok := object["at"]; ok {
+		if at, err = strconv.ParseInt(value.Raw, 10, 64); err != nil {
+			return "", nil, 0, refuse(storage.StatusBadRequest, "invalid json")
+		}
+	}
+	return method, params, at, nil
+}
+
+// serveChange executes a change at this node and at all other members. It answers when all have answered or the
+// MemberTimeout of the node's rules has passed. It fails if the change fails at this node, whatever the results of the
+// others.
 func (n *Node) serveChange(ctx context.Context, method string, params fields, change change) (answer, error) {
 	n.storesInFlight.Add(1)
 	defer n.storesInFlight.Add(-1)
@@ -49,19 +72,14 @@ func (n *Node) serveChange(ctx context.Context, method string, params fields, ch
 	if err := change.check(now, window28); err != nil {
 		return answer{}, err
 	}
-	raw, err := params.json()
+	request, err := requestOf(change, method, params, now.UnixMilli())
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := json.Marshal(forwarded{method, raw, now.UnixMilli()})
-	if err != nil {
-		return answer{}, err
-	}
-	request, err := encodeRequest(method, params, now.UnixMilli())
-	if err != nil {
-		return answer{}, err
-	}
-	others := n.askMembers(ctx, view, body)
+	ctx, cancel := context.WithTimeout(ctx, n.patience)
+	defer cancel()
+	body := encodeForwarded(method, params, now.UnixMilli())
+	others := n.forwarder.Ask(ctx, view.Others(), body, isPublicStore(change))
 	own, changed, err := change.carryOut(n, view, now.UnixMilli(), request)
 	if s, ok := change.(*storeRequest); ok && err == nil {
 		n.reportStored(s.message)
@@ -126,89 +144,145 @@ func changeStatus(change change, results map[string]rpc28.MemberResult) int {
 	return storage.StatusNotFound
 }
 
-// askMembers forwards a change to the other members. It returns a function that waits for their results.
-func (n *Node) askMembers(ctx context.Context, view *ring.View, body []byte) func() map[string]rpc28.MemberResult {
-	ctx, cancel := context.WithTimeout(ctx, n.patience)
-	var mu sync.Mutex
-	var asked sync.WaitGroup
-	results := make(map[string]rpc28.MemberResult)
-	for _, p := range view.Others() {
-		asked.Go(func() {
-			result := n.askMember(ctx, p, body)
-			mu.Lock()
-			defer mu.Unlock()
-			results[p.Name()] = result
-		})
-	}
-	return func() map[string]rpc28.MemberResult {
-		defer cancel()
-		asked.Wait()
-		return results
-	}
+// forwardSingly sends a change to a member that takes no groups.
+func (n *Node) forwardSingly(ctx context.Context, to *ring.Peer, change []byte) (forward.Result, error) {
+	status, text, err := n.caller.Post(ctx, to, ForwardPath, change, maxForwardAnswer)
+	return forward.Result{Status: status, Body: text}, err
 }
 
-func (n *Node) askMember(ctx context.Context, p *ring.Peer, body []byte) (result rpc28.MemberResult) {
-	status, text, err := n.caller.Post(ctx, p, ForwardPath, body, maxForwardAnswer)
-	switch {
-	case err != nil:
-		n.log.Debug("member does not answer", "peer", p.Name(), "error", err)
-		n.behaviour.GiveUp(ctx)
-		return rpc28.MemberResult{Failed: true, Timeout: true}
-	case status != storage.StatusOK:
-		reason := string(text[:min(len(text), maxReason)])
-		return rpc28.MemberResult{Failed: true, Code: rpc28.Status(status), Reason: reason}
-	case json.Unmarshal(text, &result) != nil || result.Signature == "":
-		return rpc28.MemberResult{Failed: true, BadPeerResponse: true}
-	}
-	return result
-}
-
-// serveForwarded executes a change that another member of this swarm has forwarded.
+// serveForwarded executes a change that another member of this swarm has forwarded in a request of its own.
 func (n *Node) serveForwarded(r *http.Request, view *ring.View, from *ring.Peer, body []byte) (answer, error) {
 	if !view.SharesSwarm(from) {
-		return answer{}, refusal{http.StatusForbidden, "Not a member of this swarm\n"}
+		return answer{}, errForeign
 	}
 	n.pause(r.Context(), n.behaviour.ArrivalDelay())
-	change, at, request, err := readForwarded(body)
-	if err != nil {
-		return answer{}, err
-	}
-	account, now := change.subject(), n.now()
-	if !view.Owns(account.pubKey) {
-		return n.swarm28(storage.StatusWrongSwarm, view, account.pubKey)
-	}
-	if time.UnixMilli(at).Sub(now).Abs() > forwardWindow {
-		return answer{}, errTimestamp
-	}
-	if err := reserved(n.behaviour, change); err != nil {
-		return answer{}, err
-	}
-	if err := change.check(now, forwardWindow); err != nil {
-		return answer{}, err
-	}
-	result, changed, err := change.carryOut(n, view, at, request)
-	if err != nil {
-		return answer{}, err
-	}
-	var stored []store.Message
-	if s, ok := change.(*storeRequest); ok {
-		stored = []store.Message{s.message}
-	}
-	n.reportReplicated(from, stored, len(changed))
-	return jsonAnswer(storage.StatusOK, result)
+	return n.carryOutGroup(r.Context(), view, from, [][]byte{body})[0], nil
 }
 
-// readForwarded parses a forwarded. request is its encodeRequest form.
+var errForeign = refusal{http.StatusForbidden, "Not a member of this swarm\n"}
+
+// serveGroup executes a group of changes that came over a link.
+func (n *Node) serveGroup(w http.ResponseWriter, r *http.Request) {
+	key, linked := link.Sender(r.Context())
+	if !linked {
+		n.write(w, n.texts.elsewhere(r))
+		return
+	}
+	n.storesInFlight.Add(1)
+	defer n.storesInFlight.Add(-1)
+	view := n.members.View()
+	body, done, err := n.largeBodies.readBody(w, r)
+	defer done()
+	var changes [][]byte
+	from := view.Addresses[storage.SnodeAddress(key)]
+	if err == nil && !view.SharesSwarm(from) {
+		err = errForeign
+	}
+	if err == nil {
+		if changes, err = forward.Parse(body); err != nil {
+			err = refuse(storage.StatusBadRequest, "%v\n", err)
+		}
+	}
+	result := answer{status: storage.StatusOK}
+	if err != nil {
+		result = n.failure(r.Context(), "serving another node", err)
+	} else {
+		n.pause(r.Context(), n.behaviour.ArrivalDelay())
+		answers := n.carryOutGroup(r.Context(), view, from, changes)
+		results := make([]forward.Result, len(answers))
+		for i, a := range answers {
+			results[i] = forward.Result{Status: a.status, Body: a.body}
+		}
+		result.body = forward.Append(nil, results)
+	}
+	n.counters.pushes.Add(r.URL.Path, result.status)
+	n.write(w, result)
+}
+
+// carryOutGroup executes changes that another member of this swarm has forwarded: stores that any client can make in
+// one transaction, the others each on its own.
+func (n *Node) carryOutGroup(ctx context.Context, view *ring.View, from *ring.Peer, changes [][]byte) []answer {
+	answers := make([]answer, len(changes))
+	settle := func(i int, result rpc28.MemberResult, err error) {
+		if err == nil {
+			answers[i], err = jsonAnswer(storage.StatusOK, result)
+		}
+		if err != nil {
+			answers[i] = n.failure(ctx, "carrying out a forwarded change", err)
+		}
+	}
+	var public []int
+	stores, deposits := make([]*storeRequest, len(changes)), make([]*store.Deposit, len(changes))
+	var alone sync.WaitGroup
+	for i, body := range changes {
+		change, at, request, err := readForwarded(body)
+		if err == nil {
+			err = n.admit(view, change, at)
+		}
+		var wrong wrongSwarm
+		switch {
+		case errors.As(err, &wrong):
+			answers[i], err = n.swarm28(storage.StatusWrongSwarm, view, wrong.pubKey)
+			if err != nil {
+				settle(i, rpc28.MemberResult{}, err)
+			}
+		case err != nil:
+			settle(i, rpc28.MemberResult{}, err)
+		case isPublicStore(change):
+			stores[i] = change.(*storeRequest)
+			deposits[i] = store.NewDeposit(stores[i].message, false)
+			public = append(public, i)
+		default:
+			alone.Go(func() {
+				result, changed, err := change.carryOut(n, view, at, request)
+				if err == nil {
+					n.reportReplicated(from, storedBy(change), len(changed))
+				}
+				settle(i, result, err)
+			})
+		}
+	}
+	shuffle(n.behaviour, public)
+	var entries []store.Entry
+	for _, i := range public {
+		entries = append(entries, deposits[i])
+	}
+	if len(entries) > 0 {
+		var stored []store.Message
+		written := n.store.Write(entries...)
+		for _, i := range public {
+			result, err := stores[i].stored(n, view, deposits[i], written)
+			if err == nil {
+				stored = append(stored, stores[i].message)
+			}
+			settle(i, result, err)
+		}
+		if len(stored) > 0 {
+			n.reportReplicated(from, stored, len(stored))
+		}
+	}
+	alone.Wait()
+	return answers
+}
+
+// storedBy returns the message that a change stores, if it does.
+func storedBy(change change) []store.Message {
+	if s, ok := change.(*storeRequest); ok {
+		return []store.Message{s.message}
+	}
+	return nil
+}
+
+// wrongSwarm is the error for a change of an owner whose messages this node does not keep.
+type wrongSwarm struct{ pubKey string }
+
+func (wrongSwarm) Error() string { return "not the owner's swarm" }
+
+// readForwarded parses a forwarded. request is that of requestOf.
 func readForwarded(body []byte) (change change, at int64, request []byte, err error) {
-	method, params, err := parseCall(body)
+	method, params, at, err := parseForwarded(body)
 	if err != nil {
 		return nil, 0, nil, err
-	}
-	var rest struct {
-		At int64 `json:"at"`
-	}
-	if err := json.Unmarshal(body, &rest); err != nil {
-		return nil, 0, nil, refuse(storage.StatusBadRequest, "invalid json")
 	}
 	p := &parameters{fields: params}
 	if change = readChange(method, p); change == nil {
@@ -218,6 +292,36 @@ func readForwarded(body []byte) (change change, at int64, request []byte, err er
 	if p.err != nil {
 		return nil, 0, nil, p.err
 	}
-	request, err = encodeRequest(method, params, rest.At)
-	return change, rest.At, request, err
+	request, err = requestOf(change, method, params, at)
+	return change, at, request, err
+}
+
+// admit checks a change that another member has forwarded.
+func (n *Node) admit(view *ring.View, change change, at int64) error {
+	now := n.now()
+	switch {
+	case !view.Owns(change.subject().pubKey):
+		return wrongSwarm{change.subject().pubKey}
+	case time.UnixMilli(at).Sub(now).Abs() > forwardWindow:
+		return errTimestamp
+	}
+	if err := reserved(n.behaviour, change); err != nil {
+		return err
+	}
+	return change.check(now, forwardWindow)
+}
+
+// isPublicStore reports whether a change is a store that any client can make. It needs no proof for later, and changes
+// no other message.
+func isPublicStore(change change) bool {
+	s, ok := change.(*storeRequest)
+	return ok && s.message.Namespace.StoreIsPublic() && !s.message.Namespace.IsOutbox()
+}
+
+// requestOf returns what encodeRequest makes of a change, nil for one that needs no proof.
+func requestOf(change change, method string, params fields, at int64) ([]byte, error) {
+	if isPublicStore(change) {
+		return nil, nil
+	}
+	return encodeRequest(method, params, at)
 }

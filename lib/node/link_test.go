@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"sessiontool/lib/node/link"
+	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/swarm"
 )
 
@@ -138,7 +140,8 @@ func TestLinkRefuses(t *testing.T) {
 	for code, want := range map[uint16]linkFrame{
 		2 << 8:               {7, 400, onion.TextOuter},
 		3:                    {7, 404, ""},
-		3 << 8:               {7, 404, ""},
+		3 << 8:               {7, 400, "group of changes is malformed\n"},
+		4 << 8:               {7, 404, ""},
 		1<<8 | (maxHops + 1): {7, 400, textTooManyHops},
 	} {
 		conn, err := rawLink(t, network, &listed)
@@ -174,6 +177,75 @@ func TestLinkWithoutAnswer(t *testing.T) {
 		if got := network.onion(onion.V1, []int{0, 1}, payload); got.Status != 200 {
 			t.Errorf("after %v: %v", why, got)
 		}
+	}
+}
+
+// countForwards counts the requests with which members forward changes.
+func countForwards(config *Config, groups, single *atomic.Int64) {
+	config.Wrap = func(own http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case link.ForwardPath:
+				groups.Add(1)
+			case ForwardPath:
+				single.Add(1)
+			}
+			own.ServeHTTP(w, r)
+		})
+	}
+}
+
+// storeAt0 stores a text at node 0, and checks that node 1 has confirmed it.
+func (n *testNetwork) storeAt0(u user, text string) {
+	n.t.Helper()
+	answer := decode[rpc28.ChangeAnswer](n.t,
+		n.call(0, storage.MethodStore, u.put(0, text, time.Now(), time.Hour)), 200)
+	if result, ok := answer.Swarm[n.states[1].PubkeyEd25519]; !ok || bool(result.Failed) {
+		n.t.Errorf("%s: %+v", text, answer.Swarm)
+	}
+	n.wantStored(1, u.pubKey(), 1)
+}
+
+// Changes of clients go over links, without a signature. Nodes of other swarms are refused, and so is a client, which
+// has no link.
+func TestChangesOverLinks(t *testing.T) {
+	var groups, single atomic.Int64
+	network := startNetwork(t, []swarm.SwarmID{1 << 62, 1 << 62, 3 << 62}, func(_ int, config *Config) {
+		countForwards(config, &groups, &single)
+	})
+	network.storeAt0(newUser(t, 1<<62, 1<<62, 3<<62), "over a link")
+	if groups.Load() != 1 || single.Load() != 0 {
+		t.Errorf("%d groups and %d requests, want 1 and 0", groups.Load(), single.Load())
+	}
+	if got := network.do(0, http.MethodPost, link.ForwardPath, nil, []byte("x")); got.status != 404 {
+		t.Errorf("a client: %v", got)
+	}
+	foreign := network.nodes[2]
+	to := foreign.members.View().Peers[network.states[0].PubkeyEd25519]
+	if status, _, err := foreign.links.Forward(t.Context(), to, []byte("x")); err != nil || status != 403 {
+		t.Errorf("a node of another swarm: %d, %v", status, err)
+	}
+}
+
+// Without links each change is a signed HTTPS request.
+func TestChangesWithoutLinks(t *testing.T) {
+	var groups, single atomic.Int64
+	var started atomic.Pointer[testNetwork]
+	find := func(address string) *ring.Peer {
+		network := started.Load()
+		if network == nil {
+			return nil
+		}
+		return network.nodes[0].members.View().Addresses[address]
+	}
+	network := startNetwork(t, []swarm.SwarmID{5, 5}, func(_ int, config *Config) {
+		countForwards(config, &groups, &single)
+		config.Peers = peerhttp.NewClient(find, (&net.Dialer{}).DialContext).Transport
+	})
+	started.Store(network)
+	network.storeAt0(newUser(t, 5), "by HTTPS")
+	if groups.Load() != 0 || single.Load() != 1 {
+		t.Errorf("%d groups and %d requests, want 0 and 1", groups.Load(), single.Load())
 	}
 }
 

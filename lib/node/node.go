@@ -53,6 +53,7 @@ import (
 
 	"sessiontool/lib/internal/clients"
 	"sessiontool/lib/node/behaviour"
+	"sessiontool/lib/node/forward"
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/mailbox"
 	"sessiontool/lib/node/peerhttp"
@@ -169,7 +170,8 @@ type Node struct {
 	members        *ring.Members
 	replication    *replication.Replication
 	hub            *mailbox.Hub
-	links          *link.Links      // to other nodes, for onion requests
+	links          *link.Links // to other nodes, for onion requests and changes
+	forwarder      *forward.Forwarder
 	caller         *peerhttp.Caller // makes requests to other nodes
 	limiter        *clients.Limiter
 	relays         slots
@@ -294,6 +296,15 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 	if config.Peers != nil {
 		n.caller.Client = &http.Client{Transport: config.Peers}
 	}
+	n.forwarder = forward.New(forward.Config{
+		Group: func(ctx context.Context, to *ring.Peer, group []byte) (int, []byte, error) {
+			if config.Peers != nil || n.links == nil {
+				return 0, nil, link.ErrNoLink
+			}
+			return n.links.Forward(ctx, to, group)
+		},
+		Single: n.forwardSingly, Patience: n.patience, Patient: n.behaviour.Patient, Log: n.log,
+	})
 	var seed [32]byte
 	if _, err := io.ReadFull(n.random, seed[:]); err != nil {
 		return nil, err
@@ -383,6 +394,7 @@ func (n *Node) shutDown(ctx context.Context) error {
 	n.tasks.Wait()
 	n.replication.Wait()
 	n.links.Close()
+	n.forwarder.Wait()
 	n.caller.Client.CloseIdleConnections()
 	return errors.Join(n.damage, n.serveErr, n.store.Close())
 }
@@ -422,8 +434,8 @@ func (n *Node) Messages(pubKey string) ([]storage.Stored, error) {
 }
 
 // shuffle brings records that arrived together into random order, if the rules spread arrivals.
-func shuffle(rules *behaviour.Rules, records []store.Record) {
+func shuffle[T any](rules *behaviour.Rules, arrived []T) {
 	if rules.ArrivalSpread > 0 {
-		mathrand.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+		mathrand.Shuffle(len(arrived), func(i, j int) { arrived[i], arrived[j] = arrived[j], arrived[i] })
 	}
 }

@@ -1,12 +1,14 @@
 package node
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -298,17 +300,23 @@ func (p proof) covers(text []byte) bool {
 		xeddsa.VerifyStrict(key, text, [xeddsa.SignatureSize]byte(p.signature))
 }
 
-// json encodes f. The result may differ from the original object in order and white space.
-func (f fields) json() (json.RawMessage, error) {
-	members := make(map[string]json.RawMessage, len(f))
-	for name, value := range f {
-		members[name] = json.RawMessage(value.Raw)
+// appendJSON appends f as a JSON object with sorted names and without white space.
+func (f fields) appendJSON(text []byte) []byte {
+	text = append(text, '{')
+	for i, name := range slices.Sorted(maps.Keys(f)) {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(gjson.AppendJSONString(text, name), ':')
+		if value := f[name]; value.Type == gjson.JSON {
+			var compact bytes.Buffer
+			json.Compact(&compact, []byte(value.Raw)) // cannot fail: parseObject has checked it
+			text = append(text, compact.Bytes()...)
+		} else {
+			text = append(text, value.Raw...)
+		}
 	}
-	text, err := json.Marshal(members)
-	if err != nil {
-		return nil, fmt.Errorf("writing parameters: %w", err)
-	}
-	return text, nil
+	return append(text, '}')
 }
 
 // isHashText reports whether text has the form of a hash of 2.8. It also accepts base64 that is not canonical.

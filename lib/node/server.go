@@ -51,7 +51,10 @@ func newServer(
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		Protocols:         new(http.Protocols),
-		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){link.Protocol: serveLink},
+		TLSNextProto:      make(map[string]func(*http.Server, *tls.Conn, http.Handler)),
+	}
+	for _, protocol := range link.Protocols() {
+		server.TLSNextProto[protocol] = serveLink
 	}
 	server.Protocols.SetHTTP1(true)
 	server.SetKeepAlivesEnabled(!b.OneRequest)
@@ -162,6 +165,8 @@ func (n *Node) servePost(w http.ResponseWriter, r *http.Request) {
 		n.fromPeer(w, r, n.serveReplication)
 	case ForwardPath:
 		n.fromPeer(w, r, n.serveForwarded)
+	case link.ForwardPath:
+		n.serveGroup(w, r)
 	default:
 		n.write(w, n.texts.elsewhere(r))
 	}

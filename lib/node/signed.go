@@ -1,9 +1,7 @@
 package node
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -42,15 +40,8 @@ func encodeRequest(method string, params fields, at int64) ([]byte, error) {
 			signed[name] = value
 		}
 	}
-	raw, err := signed.json()
-	if err != nil {
-		return nil, err
-	}
-	request, err := json.Marshal(forwarded{method, raw, at})
-	switch {
-	case err != nil:
-		return nil, err
-	case len(request) > store.MaxRequest:
+	request := encodeForwarded(method, signed, at)
+	if len(request) > store.MaxRequest {
 		return nil, errRequest
 	}
 	return request, nil
@@ -87,15 +78,9 @@ var (
 
 // readSigned decodes and verifies a request of encodeRequest. now is this node's clock.
 func readSigned(owner string, request []byte, now time.Time) (*signedChange, error) {
-	method, params, err := parseCall(request)
+	method, params, at, err := parseForwarded(request)
 	if err != nil {
 		return nil, err
-	}
-	var rest struct {
-		At int64 `json:"at"`
-	}
-	if err := json.Unmarshal(request, &rest); err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoRequest, err)
 	}
 	p := &parameters{fields: params}
 	var change any
@@ -113,10 +98,10 @@ func readSigned(owner string, request []byte, now time.Time) (*signedChange, err
 		return nil, errNoRequest
 	case signed.subject().pubKey != owner || !signed.authentic():
 		return nil, errUnsigned
-	case signed.notBefore() > latest || rest.At > latest:
+	case signed.notBefore() > latest || at > latest:
 		return nil, errNotYet
 	}
-	return &signedChange{rest.At, signed}, nil
+	return &signedChange{at, signed}, nil
 }
 
 // MayDelete reports whether the request may delete a message of which only the name is known.

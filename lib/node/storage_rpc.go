@@ -157,10 +157,24 @@ func (n *Node) call(ctx context.Context, method string, params fields) (answer, 
 
 // parseCall reads method and params of a request. The error is of type unreadable.
 func parseCall(body []byte) (method string, params fields, err error) {
-	if !validJSON(body) {
-		return "", nil, notJSON
+	request, err := parseObject(body)
+	if err != nil {
+		return "", nil, err
 	}
-	request, _ := parseFields(gjson.ParseBytes(body))
+	return request.call()
+}
+
+// parseObject reads a JSON object, which is empty for other JSON. The error is notJSON.
+func parseObject(body []byte) (fields, error) {
+	if !validJSON(body) {
+		return nil, notJSON
+	}
+	object, _ := parseFields(gjson.ParseBytes(body))
+	return object, nil
+}
+
+// call returns method and params of a request. The error is of type unreadable.
+func (request fields) call() (method string, params fields, err error) {
 	if method, err = request.text("method"); err != nil {
 		return "", nil, noMethod
 	}

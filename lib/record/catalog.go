@@ -71,6 +71,8 @@ var Kinds = []Kind{
 	{TypeFault, Fault{}, "something that goes wrong with a devnet's node on purpose", false, true},
 	{TypeSwarmCheck, SwarmCheck{}, "how the members of a swarm are, and whether they agree", false, true},
 	{TypeSwarmMap, SwarmMap{}, "a picture of the swarms that was written to a file", false, true},
+	{TypeSwarmWatch, SwarmWatch{}, "one look at the members of a swarm, with their lag and latency so far", false, true},
+	{TypeTrace, Trace{}, "the way of a message, and where it stopped", false, true},
 	{TypeStep, Step{}, "one line of the demo's story", false, true},
 	{TypeRemoved, Removed{}, "confirms that an account or a contact is gone", false, true},
 	{TypeBackup, Backup{}, "a backup that was written to a file", false, true},

@@ -83,6 +83,8 @@ const (
 	CodeDiskFull           Code = "disk_full"
 	CodeReadOnly           Code = "read_only"
 	CodeTooManyFiles       Code = "too_many_files"
+	CodeSwarmLag           Code = "swarm_lag"
+	CodeNoTrace            Code = "no_trace"
 	CodeRefused            Code = "refused"
 	CodeDropped            Code = "dropped"
 	CodeUnsupported        Code = "unsupported"
@@ -182,6 +184,12 @@ var Codes = []CodeInfo{
 	{CodePartialTemporary, ExitTemporary, true,
 		"some items failed for now, and none for good; each one's record says why",
 		"run the same command again: what has a receipt is not sent twice"},
+	{CodeSwarmLag, ExitPartial, true,
+		"a member of the swarm lacked a message, or did not answer, for longer than --warn-lag",
+		"see the members of the swarm_watch records; 'sessiontool trace HASH' says more of one message"},
+	{CodeNoTrace, ExitNotFound, false,
+		"neither the journal of traces nor a member of the account's swarm has such a message",
+		"keep a journal with --trace-journal or 'trace_journal' in the config file"},
 	{CodeNoNetwork, ExitNotFound, false,
 		"no network is named and no devnet is running",
 		"start one with 'sessiontool devnet up --detach', or use --network"},

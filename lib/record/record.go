@@ -58,6 +58,8 @@ const (
 	TypeFault         = "fault"
 	TypeSwarmCheck    = "swarm_check"
 	TypeSwarmMap      = "swarm_map"
+	TypeTrace         = "trace"
+	TypeSwarmWatch    = "swarm_watch"
 	TypeSetting       = "setting"
 	TypeConfig        = "config"
 	TypeCheck         = "check"

@@ -69,3 +69,42 @@ type SwarmMap struct {
 
 	SilentNodes []string `json:"silent_nodes"`
 }
+
+// SwarmWatch is one look at the members of a swarm, with what was seen since the watch began. Agree is as in
+// [SwarmCheck]. LagMS is the longest time that a member has lacked a message which another one held: of the messages
+// that some member lacks now and of those that arrived late. Warn says that a lag is longer than --warn-lag.
+type SwarmWatch struct {
+	Type      string        `json:"type"`
+	SessionID string        `json:"session_id"`
+	SwarmID   string        `json:"swarm_id"`
+	At        string        `json:"at"`
+	Round     int           `json:"round"`
+	Agree     bool          `json:"agree"`
+	Warn      bool          `json:"warn"`
+	LagMS     float64       `json:"lag_ms"`
+	Members   []MemberWatch `json:"members"`
+}
+
+// MemberWatch is one member of a watched swarm. Messages and Lacking count the messages that it holds, and those that
+// only others hold. LagMS is the age of the oldest message that it lacks; LagP50MS, LagP95MS and LagMaxMS are about the
+// messages that it got after others, for which the interval of the looks is the precision. Answered and Asked count
+// looks; the latencies are those of the answers.
+type MemberWatch struct {
+	PubkeyEd25519 string  `json:"pubkey_ed25519"`
+	Address       string  `json:"address"`
+	Reachable     bool    `json:"reachable"`
+	Version       string  `json:"version"`
+	Messages      *int    `json:"messages"`
+	Lacking       int     `json:"lacking"`
+	LagMS         float64 `json:"lag_ms"`
+	LagP50MS      float64 `json:"lag_p50_ms"`
+	LagP95MS      float64 `json:"lag_p95_ms"`
+	LagMaxMS      float64 `json:"lag_max_ms"`
+	LatencyMS     float64 `json:"latency_ms"`
+	LatencyP50MS  float64 `json:"latency_p50_ms"`
+	LatencyP95MS  float64 `json:"latency_p95_ms"`
+	LatencyP99MS  float64 `json:"latency_p99_ms"`
+	Asked         int     `json:"asked"`
+	Answered      int     `json:"answered"`
+	Error         string  `json:"error"`
+}

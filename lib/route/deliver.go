@@ -24,12 +24,7 @@ func (r *Router) deliver(ctx context.Context, out account.Outgoing) (account.Rec
 	ctx, span := trace.Start(ctx, trace.SpanDeliver)
 	receipt, reason, err := r.deliverTraced(ctx, out)
 	span.Set(trace.String(trace.KeyReason, string(reason)))
-	switch {
-	case err == nil && reason != "":
-		span.End(errors.New(string(reason)))
-	default:
-		span.End(err)
-	}
+	span.End(err)
 	return receipt, reason, err
 }
 

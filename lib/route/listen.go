@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/trace"
 )
 
 // DefaultPollInterval is how often a listener also polls for stored messages.
@@ -249,6 +250,7 @@ func (s *listenLoop) poll(ctx context.Context) error {
 			err = s.push(ctx, left)
 		}
 		if err == nil {
+			ctx, span := trace.Begin(ctx, trace.SpanPoll)
 			err = s.router.Retrieve(ctx, mailbox.RetrieveOptions{UseCursors: true, Truncated: s.options.Truncated},
 				func(page mailbox.Page) (fresh int, err error) {
 					err = s.serialize(ctx, func() error {
@@ -258,6 +260,7 @@ func (s *listenLoop) poll(ctx context.Context) error {
 					return fresh, err
 				})
 			err = errors.Join(err, s.serialize(ctx, func() error { return s.pushFetched(ctx) }))
+			span.End(err)
 			if syncErr := s.syncKeys(ctx, &synced); syncErr != nil {
 				return syncErr
 			}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
-	"sessiontool/lib/route/mailbox"
 )
 
 const (
@@ -52,16 +51,7 @@ func (r *Router) probePresence(ctx context.Context) error {
 	if listening, err := r.account.Listening(ctx); err != nil || listening {
 		return err
 	}
-	fetching := r.collect(r.account.ReceiveAside, func([]account.Opened) {})
-	var failure error
-	kept := context.WithoutCancel(ctx)
-	err := r.Retrieve(ctx, mailbox.RetrieveOptions{UseCursors: true, Sides: 1}, func(page mailbox.Page) (fresh int, err error) {
-		fresh, failure = fetching.take(kept, page)
-		return fresh, failure
-	})
-	if failure == nil {
-		failure = fetching.flush(kept)
-	}
+	err, failure := r.fetchAside(ctx, 1)
 	if failure == nil && err != nil {
 		r.options.Log.Info("presence probe failed", "error", err)
 	}

@@ -28,15 +28,12 @@ const (
 
 // The names of events.
 const (
-	EventCommitted = "committed" // the message is in the outbox
-	EventSolved    = "solved"    // the proof of work was saved
-	EventStored    = "stored"    // a member has the message
-	EventMessage   = "message"   // a message was opened, or could not be
-	EventPage      = "page"      // a member has given messages
-	EventGives     = "gives"     // a member has given one message
-	EventRetry     = "retry"     // the request takes another path, or another member is asked
-	EventAnswer    = "answer"    // a node has answered
-	EventWaiting   = "late"      // the answer is late
+	EventSolved  = "solved"  // the proof of work was saved
+	EventStored  = "stored"  // a member has the message
+	EventMessage = "message" // a message was opened, or could not be
+	EventGives   = "gives"   // a member has given one message
+	EventRetry   = "retry"   // the request takes another path, or another member is asked
+	EventWaiting = "late"    // the answer is late
 )
 
 // The keys of attributes that more than one package uses.

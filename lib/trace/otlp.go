@@ -84,11 +84,10 @@ func OTLP(traces []Trace, version string) ([]byte, error) {
 			scope.Spans = append(scope.Spans, otlpSpanOf(t.ID, span))
 		}
 	}
-	service := "sessiontool"
 	return json.Marshal(otlpData{[]otlpResource{{
-		Resource: otlpAttributes{[]otlpAttr{
-			{"service.name", otlpValue{String: &service}}, {"service.version", otlpValue{String: &version}},
-		}},
+		Resource: otlpAttributes{otlpAttrs([]Attr{
+			String("service.name", "sessiontool"), String("service.version", version),
+		})},
 		ScopeSpans: []otlpScope{scope},
 	}}})
 }

@@ -346,6 +346,13 @@ func (r *Recording) End(err error) {
 	}
 }
 
+// Waiting returns the number of traces that Take(true) would return.
+func (r *Recorder) Waiting() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.traces)
+}
+
 // Take returns the traces whose first span has ended, or all if open is set, and forgets them. lost counts the traces
 // beyond the bound since the last Take. Spans that end later are lost.
 func (r *Recorder) Take(open bool) (traces []Trace, lost int) {

@@ -55,9 +55,11 @@ async function test(context, url, token) {
   const alice = as("alice", "keygen")[0].session_id;
   const bob = as("bob", "keygen")[0].session_id;
   const moved = page.evaluate(() => new Promise((resolve) => {
-    const canvas = document.getElementById("motion"), pen = canvas.getContext("2d");
+    const canvas = document.getElementById("motion"), copy = new OffscreenCanvas(200, 200);
+    const pen = copy.getContext("2d", { willReadFrequently: true });
     const look = () => {
-      const pixels = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+      pen.drawImage(canvas, 0, 0, 200, 200);
+      const pixels = pen.getImageData(0, 0, 200, 200).data;
       for (let i = 3; i < pixels.length; i += 4) if (pixels[i]) return resolve(true);
       setTimeout(look, 50);
     };

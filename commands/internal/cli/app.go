@@ -53,6 +53,9 @@ type App struct {
 	Unwritten   error             // of the help that --help asked for
 	homeless    error             // there is no folder for a keystore; commands that need none run all the same
 
+	Version string // of the program, for traces
+	tracing tracing
+
 	specs    map[*cobra.Command]Spec
 	presence *presence.Presence
 	network  *network.Client
@@ -125,6 +128,8 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 		"print only what this gjson path selects of each record; a text can be several lines")
 	flags.StringVar(&app.printer.path0, "select0", "",
 		"like --select, with a NUL instead of a newline behind each, as for xargs -0")
+	flags.BoolVar(&app.tracing.keep, "trace-journal", false,
+		"keep the way of each message in a journal beside the keystore, for 'sessiontool trace'")
 	app.logging.add(flags)
 	app.passphrase.add(flags)
 }
@@ -186,9 +191,14 @@ const (
 	outputHuman = "human"
 )
 
-// chooseOutput makes the printer print for people if --output says so. What --select and --pretty print is JSON.
+// chooseOutput makes the printer print for people if --output says so. What --select and --pretty print is JSON. Before
+// the settings are known, and for commands that need none, the flag and the variable count.
 func (app *App) chooseOutput() {
-	if app.output != outputHuman || app.printer.pretty || app.printer.path != "" || app.printer.path0 != "" {
+	wanted := app.output
+	if app.origins == nil && wanted == outputJSON {
+		wanted = app.Streams.Env(VariableOf("output"))
+	}
+	if wanted != outputHuman || app.printer.pretty || app.printer.path != "" || app.printer.path0 != "" {
 		return
 	}
 	app.printer.people = &human.Writer{
@@ -282,7 +292,7 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 	if file, ok := app.Streams.In.(*os.File); ok {
 		app.Streams.In = interruptible{ctx, file}
 	}
-	err := app.printer.flushAfter(do(ctx))
+	err := app.printer.flushAfter(app.writeTraces(do(app.traced(ctx))))
 	cause := context.Cause(ctx)
 	if cause != nil {
 		app.LeaveUnfinished()
@@ -329,7 +339,16 @@ func (app *App) WriteNothing() { app.writeNothing = true }
 // Print writes a record to stdout.
 func (app *App) Print(v any) error {
 	app.bar.clear()
+	app.spillTraces()
 	return app.printer.print(v)
+}
+
+// Tell writes a line to a user in front of a terminal, unless --quiet is set. It is no record and no log.
+func (app *App) Tell(line string) {
+	if app.Streams.ErrIsTerminal && !app.logging.quiet {
+		app.bar.clear()
+		_, _ = io.WriteString(app.Streams.Err, line+"\n")
+	}
 }
 
 // Encode returns the line of a record as Print writes it, without --select and --pretty.
@@ -347,6 +366,9 @@ func (app *App) Failed() bool { return app.printer.failed }
 // WriteError writes the final error record to stderr. It ignores errors: if stderr is closed, the exit code remains.
 func (app *App) WriteError(problem record.Error) {
 	app.bar.clear()
+	if app.origins == nil && app.Streams.Env != nil {
+		app.chooseOutput() // the command line was refused before the settings were read
+	}
 	if app.printer.people != nil {
 		_, _ = io.WriteString(app.Streams.Err, app.printer.people.Problem(problem))
 		return
@@ -466,7 +488,11 @@ func (app *App) OpenAccount(ctx context.Context) (*account.Account, error) {
 	if app.homeless != nil {
 		return nil, app.homeless
 	}
-	return account.OpenIn(ctx, app.KeystoreDir, app.unlock(), app.keystoreOptions(), app.Environment(), app.AccountName)
+	a, err := account.OpenIn(ctx, app.KeystoreDir, app.unlock(), app.keystoreOptions(), app.Environment(), app.AccountName)
+	if err == nil {
+		app.openJournal(a.JournalKey())
+	}
+	return a, err
 }
 
 // OpenNetwork opens the network that --network names, or the running devnet. Later calls return the same client.

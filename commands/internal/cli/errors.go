@@ -53,6 +53,8 @@ var (
 	ErrMnemonic         = errors.New("recovery words are not valid")
 	ErrBadTTL           = errors.New("bad time to live")
 	ErrBadConfig        = errors.New("bad config file")
+	ErrSwarmLag         = errors.New("a member of the swarm lags behind")
+	ErrNoTrace          = errors.New("no trace")
 	errOutputClosed     = errors.New("stdout is closed, or the null device opened for reading and writing")
 )
 
@@ -89,6 +91,8 @@ var codeTable = []struct {
 	{ErrNoNetwork, record.CodeNoNetwork},
 	{keystore.ErrSeveralAccounts, record.CodeAccountRequired},
 	{ErrNodeNotFound, record.CodeNodeNotFound},
+	{ErrSwarmLag, record.CodeSwarmLag},
+	{ErrNoTrace, record.CodeNoTrace},
 	{ErrInvalidPow, record.CodeInvalidPow},
 	{pow.ErrUnreachable, record.CodeDifficultyTooHigh},
 	{pow.ErrNonce, record.CodeBadEnvelope},

@@ -317,9 +317,13 @@ func (app *App) EachNameAhead(ctx context.Context, args []string, do func(name s
 }
 
 // onlyDash accepts no argument or "-", which means stdin.
-func onlyDash(_ *cobra.Command, args []string) error {
+func onlyDash(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 || (len(args) == 1 && args[0] != "-") {
-		return fmt.Errorf("unexpected argument %q", args[0])
+		problem := fmt.Errorf("unexpected argument %q", args[0])
+		if cmd.Flags().Lookup("text") != nil {
+			return fmt.Errorf("%w: a text goes behind --text, and - reads it from stdin", problem)
+		}
+		return problem
 	}
 	return nil
 }

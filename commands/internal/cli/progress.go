@@ -39,7 +39,7 @@ type Progress struct {
 
 // Progress begins a piece of work. It returns nil if stderr is not a terminal that can show a bar, and with --quiet.
 func (app *App) Progress(what string) *Progress {
-	if !app.Streams.ErrIsTerminal || app.logging.quiet || app.Streams.Env("TERM") == "dumb" {
+	if !app.CanDraw() {
 		return nil
 	}
 	p := &Progress{bar: app.bar, what: what}
@@ -110,4 +110,9 @@ func (b *progressBar) clear() {
 		b.drawn = time.Time{}
 		_, _ = io.WriteString(b.out, clearLine)
 	}
+}
+
+// CanDraw reports whether stderr is a terminal that can redraw lines, and --quiet is not set.
+func (app *App) CanDraw() bool {
+	return app.Streams.ErrIsTerminal && !app.logging.quiet && app.Streams.Env("TERM") != "dumb"
 }

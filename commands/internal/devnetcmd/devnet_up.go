@@ -271,6 +271,7 @@ func runDevnetUp(ctx context.Context, app *cli.App, opts *devnetUpOptions) (err 
 			return err
 		}
 	}
+	app.Tell("The devnet runs until you press Ctrl-C. With --detach it runs in the background.")
 	<-ctx.Done()
 	return nil
 }

@@ -78,7 +78,10 @@ func Cores(options route.Options) *pow.Cores {
 // receipts of this run.
 func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Options, seal SealFunc) error {
 	options.Cores = Cores(options)
-	s := &sender{app: app, options: options, seal: seal}
+	if err := drafts.wait.check(); err != nil {
+		return err
+	}
+	s := &sender{app: app, options: options, seal: seal, wait: &drafts.wait}
 	err := drafts.eachAhead(ctx, app, app.Parallel(), s.prepare)
 	if s.sealer != nil {
 		s.sealer.keys.Wait()
@@ -102,7 +105,10 @@ func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Option
 		_, err = printDropped(ctx, app, s.account, err)
 		return err
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.wait.wait(ctx, app, s.account, s.router)
 }
 
 // printDropped prints the record of a message that was given up, if err reports one, and marks it as delivered.
@@ -137,6 +143,7 @@ type sender struct {
 	app     *cli.App
 	options route.Options
 	seal    SealFunc
+	wait    *waitFlag
 	account *account.Account
 	router  *route.Router // nil before the first draft
 	sealer  *batchSealer
@@ -190,6 +197,7 @@ func (s *sender) prepare(ctx context.Context, draft account.Draft) (cli.Task, er
 		if err != nil {
 			return nil, failed(out, err)
 		}
+		s.wait.note(receipt)
 		finish := func() error { return s.finish(ctx, out.Seq) }
 		return cli.Printed{Record: render.Receipt(receipt), Then: finish}, nil
 	}, nil

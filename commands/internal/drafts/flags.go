@@ -34,6 +34,7 @@ type Flags struct {
 	protocol string
 	noPFS    bool
 	split    bool // see AddSplit
+	wait     waitFlag
 }
 
 // Add defines the flags.

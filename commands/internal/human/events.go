@@ -98,6 +98,9 @@ func (w *Writer) event(v any) (string, bool) {
 		return w.receipt(e), true
 	case record.Error:
 		return w.Problem(e), true
+	case record.Step:
+		return w.paint(fmt.Sprintf("%6.1f s", float64(e.Elapsed)/1000), dim) + "  " + w.paint(pad(e.Step, 8), bold) + "  " +
+			Harmless(e.Detail) + "\n", true
 	}
 	return "", false
 }

@@ -43,9 +43,13 @@ func TestStrangersAreHarmless(t *testing.T) {
 		"contact":        record.Contact{SessionID: stranger, DisplayName: evil},
 		"check":          record.Check{Name: "path", Detail: evil},
 		"swarm_check":    record.SwarmCheck{Members: []record.MemberCheck{{Version: evil, Error: evil}}},
-		"error":          record.Error{Code: "refused", Message: evil, Ref: evil},
-		"any other":      record.PhoneCall{Kind: evil},
-		"fields":         record.Identity{DisplayName: evil},
+		"trace": record.Trace{MessageHash: "00", Why: evil, Stages: []record.TraceStage{{Stage: "path", Detail: evil}},
+			Detours: []record.TraceDetour{{Detail: evil}}},
+		"poll":        record.Trace{Why: evil},
+		"swarm_watch": record.SwarmWatch{Members: []record.MemberWatch{{Error: evil}}},
+		"error":       record.Error{Code: "refused", Message: evil, Ref: evil},
+		"any other":   record.PhoneCall{Kind: evil},
+		"fields":      record.Identity{DisplayName: evil},
 	} {
 		text := shown(t, false, v)
 		for _, r := range text {

@@ -133,7 +133,7 @@ func size(n int64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// finding shows a record of doctor, swarm check or devnet status.
+// finding shows a record of doctor, swarm check, swarm watch, trace or devnet status.
 func (w *Writer) finding(v any) (string, bool) {
 	switch f := v.(type) {
 	case record.Check:
@@ -142,6 +142,10 @@ func (w *Writer) finding(v any) (string, bool) {
 		return w.swarmCheck(f), true
 	case record.Network:
 		return w.network(f), true
+	case record.Trace:
+		return w.trace(f), true
+	case record.SwarmWatch:
+		return w.swarmWatch(f), true
 	}
 	return "", false
 }

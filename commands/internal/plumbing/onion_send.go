@@ -12,10 +12,11 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
+	"sessiontool/lib/trace"
 )
 
 func newOnionSendCommand(app *cli.App) *cobra.Command {
-	return app.Command(cli.Spec{
+	cmd := app.Command(cli.Spec{
 		Use:   "send [-]",
 		Short: "Send storage RPC requests through onion paths",
 		Long: "Send each request to a node through three hops and print its answer. Without a node a random one is\n" +
@@ -24,11 +25,13 @@ func newOnionSendCommand(app *cli.App) *cobra.Command {
 			"echo '{\"method\":\"get_snodes_for_pubkey\",\"params\":{\"pubKey\":\"'$BOB'\"}}' | sessiontool onion send",
 		},
 		Reads:  []string{record.NameCall},
-		Prints: []string{record.TypeResponse},
+		Prints: []string{record.TypeResponse, record.TypeTrace},
 		Needs:  cli.Network,
 		Exits:  cli.Exits{record.ExitNotFound: "no such node, or no network"},
 		Run:    app.Run(func(ctx context.Context, _ []string) error { return runOnionSend(ctx, app) }),
 	})
+	app.AddTraceFlag(cmd.Flags())
+	return cmd
 }
 
 func runOnionSend(ctx context.Context, app *cli.App) error {
@@ -36,35 +39,43 @@ func runOnionSend(ctx context.Context, app *cli.App) error {
 		if in.Method == "" {
 			return fmt.Errorf("%w: the request has no method", cli.ErrBadInput)
 		}
-		client, err := app.OpenNetwork()
-		if err != nil {
-			return err
-		}
-		target, err := chooseTarget(ctx, client, in.Node)
-		if err != nil {
-			return err
-		}
-		if in.Params == nil {
-			in.Params = map[string]any{}
-		}
-		body, err := storage.NewRequest(in.Method, in.Params)
-		if err != nil {
-			return err
-		}
-		started := time.Now()
-		answer, err := client.Request(ctx, target, body)
-		if err != nil {
-			return err
-		}
-		out := record.Response{
-			Type: record.TypeResponse, Node: target.Ed25519.String(), Path: []string{}, Status: answer.Status,
-			Body: rawJSON(answer.Body), Millis: time.Since(started).Milliseconds(), Ref: in.Ref,
-		}
-		for _, hop := range answer.Path {
-			out.Path = append(out.Path, hop.Ed25519.String())
-		}
-		return app.Print(out)
+		ctx, span := trace.Begin(ctx, trace.SpanCall, trace.String(trace.KeyMethod, in.Method))
+		err := sendCall(ctx, app, in)
+		span.End(err)
+		return err
 	})
+}
+
+// sendCall sends one request and prints its answer.
+func sendCall(ctx context.Context, app *cli.App, in record.Call) error {
+	client, err := app.OpenNetwork()
+	if err != nil {
+		return err
+	}
+	target, err := chooseTarget(ctx, client, in.Node)
+	if err != nil {
+		return err
+	}
+	if in.Params == nil {
+		in.Params = map[string]any{}
+	}
+	body, err := storage.NewRequest(in.Method, in.Params)
+	if err != nil {
+		return err
+	}
+	started := time.Now()
+	answer, err := client.Do(ctx, target, network.Call{Name: in.Method, Body: body})
+	if err != nil {
+		return err
+	}
+	out := record.Response{
+		Type: record.TypeResponse, Node: target.Ed25519.String(), Path: []string{}, Status: answer.Status,
+		Body: rawJSON(answer.Body), Millis: time.Since(started).Milliseconds(), Ref: in.Ref,
+	}
+	for _, hop := range answer.Path {
+		out.Path = append(out.Path, hop.Ed25519.String())
+	}
+	return app.Print(out)
 }
 
 // chooseTarget finds the registered node with a key in hex, or takes a random one.

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/tracecmd"
 )
 
 // NewSwarm makes the command swarm.
@@ -14,6 +15,7 @@ func NewSwarm(app *cli.App) *cobra.Command {
 		newSwarmLookupCommand(app),
 		newSwarmNodesCommand(app),
 		newSwarmCheckCommand(app),
+		tracecmd.NewSwarmWatch(app),
 		newSwarmMapCommand(app),
 		newSwarmStoreCommand(app),
 		newSwarmRetrieveCommand(app),

@@ -169,9 +169,24 @@ func runListen(ctx context.Context, app *cli.App, opts *listenOptions) error {
 		return deliver(event)
 	})
 	err = errors.Join(err, finish())
+	if opts.readReceipts {
+		sendLast(ctx, app, router)
+	}
 	stop()
 	watch.Wait()
 	return err
+}
+
+// lastReceipts is how long the end of a listen may take to send read receipts.
+const lastReceipts = 5 * time.Second
+
+// sendLast sends the read receipts for the last records. What cannot be sent waits in the outbox.
+func sendLast(ctx context.Context, app *cli.App, router *route.Router) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastReceipts)
+	defer cancel()
+	if _, err := router.Flush(ctx); err != nil {
+		app.Log.Info("read receipts wait in the outbox", "error", err)
+	}
 }
 
 // deliverer returns what passes events on: to stdout or, with --exec, to a command. Finish waits for commands.

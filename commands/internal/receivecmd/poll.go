@@ -71,7 +71,8 @@ func NewPoll(app *cli.App) *cobra.Command {
 			"sessiontool poll --ack explicit --select id | xargs -r sessiontool ack",
 			"sessiontool poll --only message,friend_request --select text",
 		},
-		Prints:   render.Arrivals(record.TypeSetAside, record.TypeTruncated, record.TypeUnopenable, record.TypeDropped),
+		Prints: render.Arrivals(record.TypeSetAside, record.TypeTruncated, record.TypeUnopenable, record.TypeDropped,
+			record.TypeTrace),
 		Needs:    cli.Account | cli.Network,
 		Exits:    cli.Exits{record.ExitPartial: "some messages cannot be opened, or were not read or kept", record.ExitClock: ""},
 		Delivers: true,
@@ -87,6 +88,7 @@ func NewPoll(app *cli.App) *cobra.Command {
 	})
 	cmd.Flags().IntVar(&opts.Count, "count", 0, "end after so many records (default all)")
 	addAttemptsFlag(cmd.Flags(), &opts.MaxAttempts)
+	app.AddTraceFlag(cmd.Flags())
 	opts.types.Add(cmd.Flags())
 	opts.ackFlags.add(cmd.Flags())
 	return cmd

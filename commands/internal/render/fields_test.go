@@ -28,6 +28,7 @@ var samples = map[reflect.Type][2]any{
 	reflect.TypeFor[network.Key]():       {network.Key{1}, network.Key{2}},
 	reflect.TypeFor[time.Duration]():     {time.Second, time.Minute},
 	reflect.TypeFor[error]():             {errors.New("one"), errors.New("two")},
+	reflect.TypeFor[map[string]int64]():  {map[string]int64{"one": 1}, map[string]int64{"two": 2}},
 	reflect.TypeFor[message.Route]():     {message.RouteSync, message.RouteAsync},
 	reflect.TypeFor[account.Reason]():    {outbox.ReasonStale, outbox.ReasonBusy},
 	reflect.TypeFor[outbox.Warning]():    {outbox.WarnClock, outbox.WarnUnanswered},
@@ -174,7 +175,8 @@ func TestRecordsCarryEveryField(t *testing.T) {
 		[]string{"Unopenable.Code", "Unopenable.Messages", "Examples.Code", "Examples.Hash", "Examples.From",
 			"Examples.Claimed"}, []string{"Account"}))
 	t.Run(conversion("swarm check", func(c mailbox.SwarmCheck) any { return SwarmCheck(c) },
-		[]string{"Members.Node.X25519", "Members.Node.IP", "Members.Node.Port", "Members.Node.SwarmID"}, nil))
+		[]string{"Members.Node.X25519", "Members.Node.IP", "Members.Node.Port", "Members.Node.SwarmID",
+			"Members.Held"}, nil))
 }
 
 // Every field of an event is in the record of some kind of event.

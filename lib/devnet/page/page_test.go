@@ -174,6 +174,10 @@ func TestDocument(t *testing.T) {
 	if got := strings.Count(text, `<tr data-node=`); got != 12 {
 		t.Errorf("the table has %d nodes", got)
 	}
+	overview := regexp.MustCompile(`(?s)run without faults</dt><dd>10<.*run with faults</dt><dd>1<.*failed</dt><dd>1<.*2\.8\.0`)
+	if !overview.MatchString(text) {
+		t.Error("the overview of the network is wrong")
+	}
 	if strings.Contains(text, testToken) {
 		t.Error("the token is on the page")
 	}

@@ -3,10 +3,13 @@ package page
 import (
 	"bytes"
 	"embed"
+	"fmt"
 	"html/template"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -26,7 +29,8 @@ type document struct {
 	Ring       ringPicture
 	Nodes      []nodeView
 	Swarms     int
-	Running    int
+	Own        int // nodes of this process
+	Running    int // of them
 	Messages   int
 	Topology   int
 	Difficulty uint64
@@ -61,7 +65,10 @@ func (p *Page) newDocument(v *view, node int) (document, error) {
 	}
 	for i := range v.nodes {
 		n := &v.nodes[i]
-		if n.Status == statusRuns || n.Status == statusFault || n.Status == statusOutside {
+		if n.Own() {
+			d.Own++
+		}
+		if n.Status == statusRuns || n.Status == statusFault {
 			d.Running++
 		}
 		d.Messages += n.Messages
@@ -78,12 +85,54 @@ func (p *Page) newDocument(v *view, node int) (document, error) {
 	return d, err
 }
 
+// Outside returns the number of nodes of other processes.
+func (d document) Outside() int { return len(d.Nodes) - d.Own }
+
 // Plural returns word, with an s unless count is 1.
 func (d document) Plural(count int, word string) string {
 	if count == 1 {
 		return word
 	}
 	return word + "s"
+}
+
+// overview is the figures of the whole network.
+type overview struct {
+	Well, Faulty, Stopped, Outside, Queued, Listeners int
+	Size                                              string
+	Versions                                          []string // with the number of nodes if there are several
+}
+
+// Overview adds up the figures of all nodes.
+func (d document) Overview() overview {
+	var o overview
+	bytes := int64(0)
+	versions := make(map[string]int)
+	for _, n := range d.Nodes {
+		switch n.Status {
+		case statusRuns:
+			o.Well++
+		case statusFault:
+			o.Faulty++
+		case statusOutside:
+			o.Outside++
+		default:
+			o.Stopped++
+		}
+		o.Queued, o.Listeners, bytes = o.Queued+n.Queued, o.Listeners+n.Listeners, bytes+n.Bytes
+		if n.Version != "" {
+			versions[n.Version]++
+		}
+	}
+	o.Size = sizeText(bytes)
+	for _, version := range slices.Sorted(maps.Keys(versions)) {
+		text := version
+		if len(versions) > 1 {
+			text += fmt.Sprintf(" (%d)", versions[version])
+		}
+		o.Versions = append(o.Versions, text)
+	}
+	return o
 }
 
 // Positions is the position of each swarm on the ring, in the order of Ring.Arcs, for the script.

@@ -203,6 +203,9 @@ func hueOf(i, count int) int {
 // Radius returns the radius of the nodes.
 func (r ringPicture) Radius() float64 { return round(r.Diameter / 2) }
 
+// Halo returns the radius of the ring around a chosen node.
+func (r ringPicture) Halo() float64 { return round(r.Diameter/2 + max(3.5, r.Diameter*0.12)) }
+
 // Cross returns the path of the cross of a stopped node.
 func (r ringPicture) Cross(dot dotPicture) string {
 	arm := round(max(r.Diameter*0.22, 3))

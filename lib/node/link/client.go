@@ -20,8 +20,16 @@ var ErrNoLink = errors.New("no link to the node")
 // ErrClosed reports a link that ended before the answer came.
 var ErrClosed = errors.New("link to the node is closed")
 
-// paths are the paths of requests over links. Their indices are the numbers in frames.
-var paths = []string{"", onion.V1.Path(), onion.V2.Path()}
+// ForwardPath is the path of a group of changes from another member of a swarm (package forward). It exists on links
+// alone: a request at this path has a [Sender].
+const ForwardPath = "/swarms/forward/v2"
+
+// paths are the paths of requests over links. Their indices are the numbers in frames. Links of onionProtocol lack the
+// last one.
+var paths = []string{"", onion.V1.Path(), onion.V2.Path(), ForwardPath}
+
+// Protocols are the names in the TLS handshake by which a node offers links, the best one first.
+func Protocols() []string { return []string{Protocol, onionProtocol} }
 
 // retryAfter is the pause before a node that does not speak the protocol is tried again.
 const retryAfter = 10 * time.Minute
@@ -51,7 +59,7 @@ func New(
 		InsecureSkipVerify: true, // no authority certifies nodes; VerifyPeer checks the key
 		VerifyConnection:   ring.VerifyPeer,
 		MinVersion:         tls.VersionTLS13,
-		NextProtos:         []string{Protocol, "http/1.1"},
+		NextProtos:         append(Protocols(), "http/1.1"),
 	}}
 	l.ctx, l.end = context.WithCancel(context.Background())
 	return l
@@ -67,9 +75,10 @@ func (l *Links) Close() {
 
 // connection is a link that this node has opened or is opening.
 type connection struct {
-	ready  chan struct{} // closed when writer and err are set
-	writer *frameWriter
-	err    error // the reason why there is no link
+	ready    chan struct{} // closed when writer, forwards and err are set
+	writer   *frameWriter
+	forwards bool  // whether the node takes requests at ForwardPath
+	err      error // the reason why there is no link
 
 	mu       sync.Mutex
 	last     uint32                  // number of the last request
@@ -78,9 +87,9 @@ type connection struct {
 }
 
 // Call sends a request to a node and returns its answer. Status 0 means that the node ended the request without an
-// answer. path is the path of an onion request, and hops, below 256, the number of relays that the request has passed.
-// The error is ErrNoLink if the caller has to use HTTP: the node does not speak the protocol, does not list this node
-// yet, or the body exceeds [MaxBody].
+// answer. path is one of paths, and hops, below 256, the number of relays that the request has passed. The error is
+// ErrNoLink if the caller has to use HTTP: the node does not speak the protocol, does not list this node yet, or the
+// body exceeds [MaxBody].
 func (l *Links) Call(
 	ctx context.Context, to *ring.Peer, path string, hops int, body []byte,
 ) (status int, answer []byte, err error) {
@@ -90,6 +99,11 @@ func (l *Links) Call(
 	}
 	f, err := l.exchange(ctx, to, uint16(number<<8|hops), body)
 	return int(f.code), f.body, err
+}
+
+// Forward sends a group of changes to a member of this node's swarm and returns its answer, as [Links.Call] does.
+func (l *Links) Forward(ctx context.Context, to *ring.Peer, group []byte) (status int, answer []byte, err error) {
+	return l.Call(ctx, to, ForwardPath, 0, group)
 }
 
 // exchange sends a request frame to a node and returns the answer frame.
@@ -103,6 +117,9 @@ func (l *Links) exchange(ctx context.Context, to *ring.Peer, code uint16, body [
 		case <-k.ready:
 		case <-ctx.Done():
 			return frame{}, ctx.Err()
+		}
+		if k.err == nil && !k.forwards && paths[code>>8] == ForwardPath {
+			return frame{}, ErrNoLink
 		}
 		answer, err := k.call(ctx, code, body)
 		switch closed := errors.Is(err, ErrClosed); {
@@ -149,7 +166,7 @@ func (l *Links) run(k *connection, to *ring.Peer) {
 	defer conn.Close() // no write is pending that could be lost
 	defer context.AfterFunc(l.ctx, func() { conn.Close() })()
 	defer k.fail(false)
-	k.writer = newFrameWriter(conn)
+	k.writer, k.forwards = newFrameWriter(conn), conn.ConnectionState().NegotiatedProtocol == Protocol
 	close(k.ready)
 	reader := bufio.NewReaderSize(conn, bufferSize)
 	for {
@@ -168,7 +185,7 @@ func (l *Links) run(k *connection, to *ring.Peer) {
 }
 
 // connect makes the TLS connection of a link. The error is ErrNoLink if the node does not speak the protocol.
-func (l *Links) connect(to *ring.Peer) (net.Conn, error) {
+func (l *Links) connect(to *ring.Peer) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.timeout)
 	defer cancel()
 	raw, err := l.dial(ctx, "tcp", to.HostPort)
@@ -179,7 +196,7 @@ func (l *Links) connect(to *ring.Peer) (net.Conn, error) {
 	config.ServerName = to.Address()
 	conn := tls.Client(raw, config)
 	err = conn.HandshakeContext(ctx)
-	if err == nil && conn.ConnectionState().NegotiatedProtocol != Protocol {
+	if err == nil && !slices.Contains(Protocols(), conn.ConnectionState().NegotiatedProtocol) {
 		err = ErrNoLink
 	}
 	if err != nil {

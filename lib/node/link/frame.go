@@ -1,4 +1,4 @@
-// Package link is the protocol by which relays forward onion requests.
+// Package link is the protocol by which relays forward onion requests, and members of a swarm forward changes.
 //
 // A link is one TLS connection between two nodes on which many requests are in flight at a time. Nodes negotiate
 // [Protocol] in the TLS handshake. Both present the certificate of their node key, because a node has a higher request
@@ -28,8 +28,10 @@ import (
 // body. In a request the u16 is the index of the path in its high byte and the hops that the request has passed in its
 // low byte. In an answer it is the HTTP status; 0 means that there is no answer.
 const (
-	// Protocol is the name of the protocol in the TLS handshake (ALPN).
-	Protocol = "sessiontool-link/1"
+	// Protocol is the name of the protocol in the TLS handshake (ALPN). onionProtocol is that of nodes that take onion
+	// requests alone.
+	Protocol      = "sessiontool-link/2"
+	onionProtocol = "sessiontool-link/1"
 	// headSize is the size of a frame without its body.
 	headSize = 10
 	// MaxBody bounds the body of a request. Larger ones are sent over HTTP.

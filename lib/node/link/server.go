@@ -27,7 +27,7 @@ func ServerTLS(name string, identity tls.Certificate, clients *tls.Config) *tls.
 	nodes := &tls.Config{Certificates: []tls.Certificate{identity}, MinVersion: tls.VersionTLS12}
 	linked := &tls.Config{
 		Certificates: nodes.Certificates, MinVersion: tls.VersionTLS13,
-		NextProtos: []string{Protocol}, ClientAuth: tls.RequireAnyClientCert,
+		NextProtos: Protocols(), ClientAuth: tls.RequireAnyClientCert,
 	}
 	// Ticket keys belong to the configuration with GetConfigForClient, which must be one with tickets.
 	config := nodes.Clone()
@@ -35,7 +35,7 @@ func ServerTLS(name string, identity tls.Certificate, clients *tls.Config) *tls.
 		switch {
 		case hello.ServerName != name:
 			return clients, nil
-		case slices.Contains(hello.SupportedProtos, Protocol):
+		case slices.ContainsFunc(Protocols(), func(p string) bool { return slices.Contains(hello.SupportedProtos, p) }):
 			return linked, nil
 		}
 		return nil, nil // config itself
@@ -65,7 +65,8 @@ type servedConn struct {
 // Serve answers the requests that arrive over a link until it ends, and then cancels the rest. It returns at once if
 // the other side is no listed node. It has the type of the functions in TLSNextProto of [http.Server].
 func (s *Server) Serve(_ *http.Server, conn *tls.Conn, handler http.Handler) {
-	if !s.knowsPeer(conn) {
+	sender, known := s.peer(conn)
+	if !known {
 		return
 	}
 	c := &servedConn{
@@ -76,7 +77,7 @@ func (s *Server) Serve(_ *http.Server, conn *tls.Conn, handler http.Handler) {
 	defer serving.Wait()
 	requests, servers := make(chan frame), 0
 	defer close(requests)
-	ctx, cancel := context.WithCancel(s.Context)
+	ctx, cancel := context.WithCancel(context.WithValue(s.Context, senderKey{}, sender))
 	defer cancel()
 	serve := func() { // goroutines are reused, because a new one's stack would have to grow each time
 		for f := range requests {
@@ -130,14 +131,28 @@ func (c *servedConn) cancel(id uint32) {
 	}
 }
 
-// knowsPeer reports whether the other side of a link is a listed node.
-func (s *Server) knowsPeer(conn *tls.Conn) bool {
+// senderKey is the key of the sender in the context of a request.
+type senderKey struct{}
+
+// Sender returns the Ed25519 key of the node that sent a request over a link. It returns false for other requests. The
+// node was listed when it opened the link.
+func Sender(ctx context.Context) (key [32]byte, ok bool) {
+	key, ok = ctx.Value(senderKey{}).([32]byte)
+	return key, ok
+}
+
+// peer returns the key of the other side of a link, and whether it is a listed node.
+func (s *Server) peer(conn *tls.Conn) (key [32]byte, known bool) {
 	certificates := conn.ConnectionState().PeerCertificates
 	if len(certificates) == 0 {
-		return false
+		return key, false
 	}
-	key, ok := certificates[0].PublicKey.(ed25519.PublicKey)
-	return ok && s.Known([ed25519.PublicKeySize]byte(key))
+	public, ok := certificates[0].PublicKey.(ed25519.PublicKey)
+	if !ok {
+		return key, false
+	}
+	key = [ed25519.PublicKeySize]byte(public)
+	return key, s.Known(key)
 }
 
 // serveFrame answers one request. If the handler panics the answer has code 0, and the link stays open.

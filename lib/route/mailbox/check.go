@@ -42,6 +42,7 @@ type MemberCheck struct {
 	Latency  time.Duration // of an HTTPS request, including the connection
 	Messages *int
 	Missing  []string
+	Held     map[string]int64 // its messages by hash, and when they expire (milliseconds); nil if Messages is
 	Err      error
 }
 
@@ -62,6 +63,16 @@ func NewChecker(owner *account.Account, n *network.Client) *Checker { return &Ch
 // messages of a member; Err then says so. The error is the network's or the context's; failures of members are part of
 // the result.
 func (c *Checker) Check(ctx context.Context, id sessionid.ID) (SwarmCheck, error) {
+	return c.check(ctx, id, settleTime)
+}
+
+// Look is Check without a second look at members that lack messages.
+func (c *Checker) Look(ctx context.Context, id sessionid.ID) (SwarmCheck, error) {
+	return c.check(ctx, id, 0)
+}
+
+// check is Check with the time before a second look at members that lack messages; 0 means that there is none.
+func (c *Checker) check(ctx context.Context, id sessionid.ID, settle time.Duration) (SwarmCheck, error) {
 	known, owner := c.network, c.owner
 	out := SwarmCheck{SessionID: id}
 	swarmID, nodes, err := known.RegisteredSwarm(ctx, id)
@@ -75,7 +86,7 @@ func (c *Checker) Check(ctx context.Context, id sessionid.ID) (SwarmCheck, error
 	}
 	check := &swarmCheck{
 		reader: reader{network: known, owner: owner, generation: generation}, own: owner != nil && owner.ID() == id,
-		members: make([]memberCheck, len(nodes)),
+		members: make([]memberCheck, len(nodes)), settle: settle,
 	}
 	for i, node := range nodes {
 		check.members[i].node = node
@@ -98,6 +109,7 @@ func (c *Checker) Check(ctx context.Context, id sessionid.ID) (SwarmCheck, error
 type swarmCheck struct {
 	reader
 	own     bool
+	settle  time.Duration
 	members []memberCheck
 }
 
@@ -121,12 +133,12 @@ func (c *swarmCheck) run(ctx context.Context) error {
 		return ctx.Err()
 	}
 	c.read(ctx)
-	if ctx.Err() != nil ||
+	if ctx.Err() != nil || c.settle == 0 ||
 		!slices.ContainsFunc(c.missing(c.network.Now().UnixMilli()), func(m []string) bool { return len(m) > 0 }) {
 		return ctx.Err()
 	}
 	select {
-	case <-time.After(settleTime):
+	case <-time.After(c.settle):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -259,7 +271,7 @@ func (m memberCheck) result() MemberCheck {
 	}
 	if m.expiries != nil {
 		count := len(m.expiries)
-		out.Messages = &count
+		out.Messages, out.Held = &count, m.expiries
 	}
 	return out
 }

@@ -76,7 +76,7 @@ function showFacts() {
   let running = 0, held = 0;
   for (const { state } of ring.nodes) {
     if (!state) continue;
-    if (state.status !== 2 && state.status !== 3) running++;
+    if (state.status < 2) running++;
     held += state.messages;
   }
   setText(document.getElementById("fact-running"), running);

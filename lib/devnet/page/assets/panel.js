@@ -69,8 +69,9 @@ export class Panel {
 
   async refresh() {
     const figures = document.getElementById("figures");
-    if (this.node < 0 || !figures || document.hidden) return;
-    const answer = await fetch(`/parts/figures?node=${this.node}`).catch(() => null);
+    if (!figures || document.hidden) return;
+    const query = this.node < 0 ? "" : `?node=${this.node}`;
+    const answer = await fetch("/parts/figures" + query).catch(() => null);
     if (answer?.ok && figures.isConnected) figures.innerHTML = await answer.text();
   }
 

@@ -110,7 +110,7 @@ export class Timeline {
     }
     const pen = canvas.getContext("2d"), style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue("--" + name).trim();
-    const now = this.now(), step = width / this.span, foot = height - 12 * scale;
+    const now = this.now(), step = width / this.span, foot = height - 26 * scale;
     const sums = [];
     let most = 8;
     for (const [second, counts] of this.seconds) {
@@ -133,13 +133,21 @@ export class Timeline {
         y -= part;
       }
     }
+    pen.font = `${11 * scale}px system-ui, sans-serif`;
+    pen.fillStyle = colour("quiet");
+    for (let ago = 0; ago <= this.span; ago += 120) {
+      const x = width - ago * step;
+      pen.textAlign = ago === 0 ? "right" : ago === this.span ? "left" : "center";
+      pen.fillText(ago ? `${ago / 60} min ago` : "now", x, height - 2 * scale);
+      pen.fillRect(Math.min(x, width - scale), foot, scale, 4 * scale);
+    }
     pen.fillStyle = colour("fault");
     for (const mark of this.marks) {
       const x = width - (now - mark.t / 1000 + 0.5) * step;
       pen.beginPath();
       pen.moveTo(x, foot + 2 * scale);
-      pen.lineTo(x + 4 * scale, height);
-      pen.lineTo(x - 4 * scale, height);
+      pen.lineTo(x + 5 * scale, foot + 11 * scale);
+      pen.lineTo(x - 5 * scale, foot + 11 * scale);
       pen.fill();
     }
     if (this.at !== null) {

@@ -55,6 +55,7 @@ type DB struct {
 
 	write    sync.Mutex // held by the transaction that changes the map
 	closed   bool
+	changes  []byte // buffer for the changes of a transaction
 	flushing sync.WaitGroup
 	busy     atomic.Bool // a table is being written to the tree
 	flushErr error       // of the last write to the tree, under publish
@@ -137,9 +138,12 @@ func (db *DB) Update(change func(*Tx) error) error {
 		return err
 	}
 	s := db.acquire()
-	tx := &Tx{db: db, state: s, active: s.active, writable: true, owner: new(owner)}
+	tx := &Tx{db: db, state: s, active: s.active, writable: true, owner: new(owner), changes: db.changes[:0]}
 	err := tx.result(change(tx))
 	s.root.readers.RUnlock()
+	if cap(tx.changes) <= logStep {
+		db.changes = tx.changes
+	}
 	if err != nil || len(tx.changes) == 0 {
 		return err
 	}

@@ -34,7 +34,7 @@ var layers = [][]string{
 	{"lib/storage"},
 	{"lib/storage/rpc20", "lib/storage/rpc28", "lib/storage/syncroute", "lib/storage/nodelist",
 		"lib/storage/storagehttp"},
-	{"lib/storage/signtext", "lib/network/latency"},
+	{"lib/storage/signtext", "lib/network/latency", "lib/network/lag"},
 	{
 		"lib/network", "lib/presence", "lib/wycheproof", "lib/fakeproxy", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/store/kv", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
@@ -56,6 +56,7 @@ var layers = [][]string{
 		"commands/internal/picture", "commands/internal/human", "commands/internal/hook", "commands/internal/sdnotify",
 	},
 	{"commands/internal/tracefiles"},
+	{"commands/internal/inflight"},
 	{"commands/internal/cli"},
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts", "commands/internal/tracecmd"},

@@ -2,11 +2,9 @@ package cli
 
 import (
 	"context"
-	"math"
-	"slices"
 	"sync"
-	"time"
 
+	"sessiontool/commands/internal/inflight"
 	"sessiontool/lib/record"
 )
 
@@ -125,7 +123,7 @@ func runAhead(ctx context.Context, app *App, ahead Ahead, meter *batchMeter,
 	go func() { printed <- printOutcomes(app, meter, begun, stop) }()
 	launched := make(chan launch, room) // never full: begun is before
 	var launches sync.WaitGroup
-	launches.Go(func() { newLauncher(app, ahead, room).run(ctx, launched) })
+	launches.Go(func() { launchAll(ctx, app, ahead, launched) })
 	err := source(func(part Part, where record.Error) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -160,98 +158,20 @@ type launch struct {
 	end   chan<- outcome
 }
 
-// launcher runs tasks in their order, as many at one time as it may.
-type launcher struct {
-	app    *App
-	places chan struct{} // a token for each running task
-	late   chan struct{} // a token for each task that has given its place to another
-	waits  bool
-
-	mu   sync.Mutex
-	took []time.Duration // by the last tasks
-}
-
-func newLauncher(app *App, ahead Ahead, room int) *launcher {
-	return &launcher{
-		app: app, waits: ahead.Waiting, places: make(chan struct{}, ahead.Running),
-		late: make(chan struct{}, min(max(room-ahead.Running, 0), lateOf*ahead.Running)),
+// launchAll runs tasks in their order. A task whose context has ended runs too, since its item may need it.
+func launchAll(ctx context.Context, app *App, ahead Ahead, launched <-chan launch) {
+	late := 0
+	if ahead.Waiting {
+		late = min(ahead.Prepared, lateOf*ahead.Running)
 	}
-}
-
-// run launches tasks until there are no more. A task whose context has ended runs too, since its item may need it.
-func (l *launcher) run(ctx context.Context, launched <-chan launch) {
+	tasks := inflight.New(ahead.Running, late)
 	for next := range launched {
-		l.places <- struct{}{}
-		go l.do(ctx, next)
+		tasks.Go(func() {
+			result, err := next.do(ctx)
+			app.Advance()
+			next.end <- outcome{result, err, next.where}
+		})
 	}
-}
-
-// do runs a task. If it is late, another one takes its place.
-func (l *launcher) do(ctx context.Context, one launch) {
-	started := time.Now()
-	var mu sync.Mutex
-	over, late := false, false
-	timer := time.AfterFunc(l.patience(), func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if over {
-			return
-		}
-		select {
-		case l.late <- struct{}{}:
-			late = true
-			<-l.places
-		default:
-		}
-	})
-	result, err := one.do(ctx)
-	timer.Stop()
-	mu.Lock()
-	if over = true; late {
-		<-l.late
-	} else {
-		<-l.places
-	}
-	mu.Unlock()
-	l.note(time.Since(started))
-	l.app.Advance()
-	one.end <- outcome{result, err, one.where}
-}
-
-const (
-	// mostPatience is how long a task may take at most before it counts as late, and while none has ended. It is
-	// heldPatience if most tasks take longer than that.
-	mostPatience = time.Second
-	heldPatience = mostPatience / 4
-	// leastPatience is the least such time.
-	leastPatience = 50 * time.Millisecond
-	// tasksNoted is how many tasks decide on it.
-	tasksNoted = 32
-)
-
-// patience is how long a task may take before it counts as late: twice as long as a quarter of the last ones, which are
-// those that nothing held up.
-func (l *launcher) patience() time.Duration {
-	if !l.waits {
-		return math.MaxInt64
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.took) == 0 {
-		return mostPatience
-	}
-	sorted := slices.Sorted(slices.Values(l.took))
-	if usual := 2 * sorted[len(sorted)/4]; usual <= mostPatience {
-		return max(usual, leastPatience)
-	}
-	return heldPatience
-}
-
-func (l *launcher) note(took time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.took = append(l.took, took)
-	l.took = l.took[max(len(l.took)-tasksNoted, 0):]
 }
 
 // printOutcomes prints until one fails in a way that ends the command. Then it calls stop and waits for the others.

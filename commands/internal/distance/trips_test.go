@@ -79,7 +79,7 @@ func TestBatch(t *testing.T) {
 		w.befriend("alice", "bob")
 		w.run("alice", "", "send", "--to", w.person("bob"), "--text", "first contact")
 		w.run("bob", "", "poll")
-		const size = 200
+		const size = 100
 		before := w.syncs
 		_, took := w.run("alice", w.batch(size, "bob"), "send")
 		// the first draft goes ahead; then 32 are under way
@@ -120,7 +120,7 @@ const longVariable = "SESSIONTOOL_TEST_DISTANCE"
 // One node of ten in trouble costs a process no more than three onion round trips, after the first ones that find it
 // out, and the process after it knows.
 func TestNodeInTrouble(t *testing.T) {
-	n := 12
+	n := 8
 	if os.Getenv(longVariable) != "" {
 		n = 200
 	}

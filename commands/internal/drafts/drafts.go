@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/inflight"
 	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/pow"
@@ -150,7 +151,7 @@ type sender struct {
 	first   firstDraft
 
 	printed   []uint64 // messages whose receipts were printed and not recorded yet
-	finishing cli.Later
+	finishing inflight.Later
 }
 
 // prepare seals a draft, and returns the task that sends it.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/inflight"
 	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
@@ -33,7 +34,7 @@ func newEnvelopeOpenCommand(app *cli.App) *cobra.Command {
 
 func runEnvelopeOpen(ctx context.Context, app *cli.App) error {
 	var a *account.Account
-	var marking cli.Later
+	var marking inflight.Later
 	err := cli.FilterAhead(ctx, app, app.Parallel(), func(in record.Envelope) (cli.Task, error) {
 		if in.DataBase64 == "" {
 			return nil, fmt.Errorf("%w: the envelope has no data_base64", cli.ErrBadInput)

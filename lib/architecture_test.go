@@ -243,6 +243,20 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
+// slowImports make the program larger and its start slower, whatever is used of them: packages of templates call methods
+// by name, so that the linker keeps every exported method of the program.
+var slowImports = []string{"html/template", "text/template"}
+
+func TestNoSlowImports(t *testing.T) {
+	for _, src := range sources(t) {
+		for _, path := range imports(t, src.file) {
+			if !src.test && slices.Contains(slowImports, path) {
+				t.Errorf("%s/%s imports %s", src.pkg, src.name, path)
+			}
+		}
+	}
+}
+
 func TestRestrictedImports(t *testing.T) {
 	below := func(pkg string) func(folder string) bool {
 		return func(folder string) bool { return pkg == folder || strings.HasPrefix(pkg, folder+"/") }

@@ -108,6 +108,8 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 			if err != nil {
 				return err
 			}
+		} else if draft.TimestampMS, err = outbox.Before(tx, old, a.stamp()); err != nil {
+			return err
 		} else if out, err = a.sealDraft(tx, draft); err != nil {
 			return err
 		}

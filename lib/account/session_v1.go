@@ -40,6 +40,9 @@ func (a *Account) sealOpen(tx *keystore.Tx, kind Kind, draft Draft) (Outgoing, e
 	}
 	out := Outgoing{Kind: kind, To: draft.To, Ref: draft.Ref, TimestampMS: draft.TimestampMS,
 		TTLMillis: draft.TTLMillis}
+	if out.TimestampMS == 0 {
+		out.TimestampMS = contact.Stamp(a.stamp())
+	}
 	if err := a.sealFor(tx, &out, message.Text(draft.Text, a.id.DisplayName, nil), draft); err != nil {
 		return Outgoing{}, err
 	}

@@ -456,6 +456,49 @@ func TestRequestV1(t *testing.T) {
 	}
 }
 
+// Texts of one millisecond have timestamps of their own, by which recipients sort them. A clock that is set back counts.
+func TestTextsOfOneMillisecond(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	last := int64(0)
+	for range 3 {
+		out, err := alice.Send(t.Context(), draft28(bob, "hi"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last != 0 && out.TimestampMS != last+1 {
+			t.Errorf("timestamp %d after %d", out.TimestampMS, last)
+		}
+		last = out.TimestampMS
+	}
+	w.now = w.now.Add(-time.Hour)
+	out, err := alice.Send(t.Context(), draft28(bob, "ho"))
+	if err != nil || out.TimestampMS != w.now.UnixMilli() {
+		t.Errorf("timestamp %d, %v at %d", out.TimestampMS, err, w.now.UnixMilli())
+	}
+}
+
+// A text that is sealed again stays before one that was sealed after it with the right time.
+func TestResealedBeforeLaterTexts(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	first := draft28(bob, "first")
+	w.now = w.now.Add(-time.Hour) // by a wrong clock
+	old, err := alice.Send(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(time.Hour)
+	second, err := alice.Send(t.Context(), draft28(bob, "second"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := alice.Reseal(t.Context(), old, first)
+	if err != nil || again.TimestampMS != second.TimestampMS-1 {
+		t.Errorf("resealed at %d, %v; the second text at %d", again.TimestampMS, err, second.TimestampMS)
+	}
+}
+
 // A session-v1 text to a person whose signal request waits makes friends by session-v1, without a session. A status
 // cannot be announced to that person, which is no error, also in the form that older versions have stored.
 func TestTextToASignalRequest(t *testing.T) {

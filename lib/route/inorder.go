@@ -15,6 +15,33 @@ type Place struct {
 	offset time.Duration   // of the clock when the message is sealed
 	before <-chan struct{} // closed when its turn has come
 	passOn func()          // gives the next one its turn; may be called more than once
+	again  turn            // to be sealed again
+}
+
+// turn is a place in a queue. The zero value is its front.
+type turn struct {
+	before <-chan struct{} // closed when the turn has come; nil if it has
+	passOn func()
+}
+
+// wait waits for the turn, or returns the cause of ctx.
+func (t turn) wait(ctx context.Context) error {
+	if t.before == nil {
+		return nil
+	}
+	select {
+	case <-t.before:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// end gives the next one its turn.
+func (t turn) end() {
+	if t.passOn != nil {
+		t.passOn()
+	}
 }
 
 // queues keep the order of messages to the same recipient while several are in flight.
@@ -52,6 +79,7 @@ func (r *Router) Queue(to sessionid.ID) *Place {
 	p := &Place{router: r}
 	p.Seals()
 	p.before, p.passOn = r.queues.join(to)
+	p.again.before, p.again.passOn = r.reseals.join(to)
 	return p
 }
 
@@ -59,20 +87,23 @@ func (r *Router) Queue(to sessionid.ID) *Place {
 func (p *Place) Seals() { p.offset = p.router.network.Offset() }
 
 // Leave gives up the place.
-func (p *Place) Leave() { p.passOn() }
+func (p *Place) Leave() {
+	p.passOn()
+	p.again.end()
+}
 
 // Send sends the sealed message like [Router.SendDraft] when its turn comes. On the synchronous route, the next message
 // to the recipient waits until this one was delivered or refused. On the asynchronous route, where the recipient
-// restores the order, they are in flight together.
+// restores the order, they are in flight together. Those with a wrong time are sealed again in their order.
 func (p *Place) Send(ctx context.Context, out account.Outgoing,
 	draft account.Draft) (account.Outgoing, account.Receipt, error) {
-	defer p.passOn()
+	defer p.Leave()
 	select {
 	case <-p.before:
 	case <-ctx.Done():
 		return out, account.Receipt{}, p.router.abandon(ctx, out)
 	}
-	return p.router.sendDraft(ctx, out, draft, p.offset, p.passOn)
+	return p.router.sendDraft(ctx, out, draft, p.offset, p.passOn, p.again)
 }
 
 // abandon leaves a message to the next command, because ctx has ended.

@@ -89,7 +89,8 @@ type Router struct {
 	*mailbox.Box
 	account *account.Account
 
-	queues queues
+	queues  queues
+	reseals queues // of messages that may have to be sealed again
 
 	probe probe
 
@@ -132,7 +133,7 @@ func (r *Router) Send(ctx context.Context, out account.Outgoing) (account.Receip
 // with the network's time. It returns the message that it has sent.
 func (r *Router) SendDraft(ctx context.Context, out account.Outgoing,
 	draft account.Draft) (account.Outgoing, account.Receipt, error) {
-	return r.sendDraft(ctx, out, draft, r.network.Offset(), func() {})
+	return r.sendDraft(ctx, out, draft, r.network.Offset(), func() {}, turn{})
 }
 
 // sealing is the offset of the clock when a message was sealed, and whether the message may be sealed again.
@@ -142,13 +143,16 @@ type sealing struct {
 }
 
 // sendDraft is SendDraft for a message that was sealed with this offset of the clock. It calls beforeStore before the
-// asynchronous route.
+// asynchronous route, and seals again when its turn comes.
 func (r *Router) sendDraft(
-	ctx context.Context, out account.Outgoing, draft account.Draft, offset time.Duration, beforeStore func(),
+	ctx context.Context, out account.Outgoing, draft account.Draft, offset time.Duration, beforeStore func(), again turn,
 ) (account.Outgoing, account.Receipt, error) {
 	receipt, err := r.send(ctx, out, sealing{offset, out.Fresh}, beforeStore)
 	if !errors.Is(err, errWrongTime) {
 		return out, receipt, err
+	}
+	if err := again.wait(ctx); err != nil {
+		return out, receipt, errors.Join(err, r.release(context.WithoutCancel(ctx), []account.Outgoing{out}))
 	}
 	if draft.Network, err = r.network.Generation(ctx); err != nil {
 		return out, receipt, err
@@ -158,6 +162,7 @@ func (r *Router) sendDraft(
 	if err != nil {
 		return out, receipt, err
 	}
+	again.end()
 	receipt, err = r.send(ctx, anew, sealing{offset: offset}, beforeStore)
 	return anew, receipt, err
 }

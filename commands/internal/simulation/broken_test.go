@@ -14,9 +14,6 @@ import (
 	"testing"
 )
 
-// root is the folder of the module.
-const root = "../../.."
-
 // brokenSeeds is how many schedules at most find a broken build.
 const brokenSeeds = 1000
 
@@ -27,25 +24,25 @@ const brokenVariable = "SESSIONTOOL_TEST_BROKEN"
 type broken struct {
 	name    string
 	profile string
+	kept    string // the name of a schedule in testdata that finds it
 	edits   []edit
 	finds   []string // the invariants that the fault violates
 }
 
-// edit replaces a text that is in a file once.
-type edit struct{ file, old, new string }
-
 var brokenBuilds = []broken{
 	{
 		name: "a commit is left out between ratchet and outbox", profile: "quick",
+		kept: "commit-left-out",
 		edits: []edit{{
 			"lib/account/seal.go",
-			"if err := saveSessions(tx, out.To, sessions); err != nil {",
+			"if err := sessions.Save(tx, out.To, record); err != nil {",
 			"if err != nil {",
 		}},
 		finds: []string{"no key for two texts"},
 	},
 	{
 		name: "an fsync is left out at the node", profile: "disks",
+		kept: "sync-left-out",
 		edits: []edit{{
 			"lib/node/store/kv/log.go",
 			"if err := l.file.Sync(); err != nil {\n\t\treturn err\n\t}\n\tif err := note(transaction); err != nil {",
@@ -55,6 +52,7 @@ var brokenBuilds = []broken{
 	},
 	{
 		name: "dedupe is off", profile: "quick",
+		kept: "dedupe-off",
 		edits: []edit{{
 			"lib/account/inbox/seen.go",
 			"value, found, err := tx.Get(TableSeen, id)\n\tif err != nil || !found {",
@@ -70,6 +68,7 @@ var brokenBuilds = []broken{
 	},
 	{
 		name: "order is off", profile: "quick",
+		kept: "order-off",
 		edits: []edit{{
 			"lib/account/inbox/order.go",
 			"func InOrder(events []Waiting) {\n",
@@ -79,16 +78,18 @@ var brokenBuilds = []broken{
 	},
 	{
 		name: "the cursor moves before delivery", profile: "disks",
+		kept: "cursor-before-delivery",
 		edits: []edit{{
 			"lib/route/delivery.go",
-			"if err := d.deliver(event); err != nil {",
-			"if err := errors.Join(d.router.account.EndDelivery(context.WithoutCancel(ctx), []inbox.Event{event}, nil),\n" +
-				"\t\t\td.deliver(event)); err != nil {",
+			"err := d.deliver(event)",
+			"err := errors.Join(d.router.account.EndDelivery(context.WithoutCancel(ctx), []inbox.Event{event}, nil),\n" +
+				"\t\t\td.deliver(event))",
 		}},
 		finds: []string{"acknowledged texts arrive"},
 	},
 	{
 		name: "a receipt names a node without the message", profile: "quick",
+		kept: "receipt-without-message",
 		edits: []edit{{
 			"lib/route/store_20.go",
 			"result.Pending, result.Error = true, reply.Err.Error()",
@@ -98,6 +99,7 @@ var brokenBuilds = []broken{
 	},
 	{
 		name: "a tombstone is believed without signature", profile: "hostile",
+		kept: "tombstone-believed",
 		edits: []edit{{
 			"lib/node/replication/push.go",
 			"request, ok := c.signed(owner, r.Request)\n\t\treturn ok && request.MayDelete(r.Name) && len(r.Stored) == 0",
@@ -111,6 +113,7 @@ var brokenBuilds = []broken{
 	},
 	{
 		name: "a 421 is believed", profile: "hostile",
+		kept: "wrong-swarm-believed",
 		edits: []edit{{
 			"lib/network/swarm.go",
 			"if members, ok := c.ringMembers(id); ok {\n\t\tc.keepSwarm(id, members)\n\t\treturn members, nil",
@@ -118,20 +121,45 @@ var brokenBuilds = []broken{
 		}},
 		finds: []string{"receipts name members", "acknowledged texts arrive"},
 	},
+	// Faults that the simulation has found in the program, as they were.
+	{
+		name: "replicas need the proof of work of now", profile: "quick",
+		kept:  "replica-of-before-a-change",
+		edits: []edit{{"lib/node/node.go", "Difficulty: n.difficulty.of,", "Difficulty: n.difficulty.at,"}},
+		finds: []string{"acknowledged texts arrive", "true receipts"},
+	},
+	{
+		name: "a session-v1 text makes signal friends", profile: "clocks",
+		kept: "text-to-signal-request",
+		edits: []edit{
+			{"lib/account/contacts/contacts.go", "c.Protocol = ProtocolSessionV1 // also", "// also"},
+			{"lib/account/announce.go", "if errors.Is(err, ratchet.ErrNoSession) {", "if false && errors.Is(err, ratchet.ErrNoSession) {"},
+		},
+		finds: []string{"documented codes"},
+	},
+	{
+		name: "texts of one millisecond have one timestamp", profile: "clocks",
+		kept:  "texts-of-one-millisecond",
+		edits: []edit{{"lib/account/session_v1.go", "out.TimestampMS = contact.Stamp(a.stamp())", "out.TimestampMS = a.stamp()"}},
+		finds: []string{"order"},
+	},
+	{
+		name: "a text that is sealed again comes after later ones", profile: "clocks",
+		kept:  "sealed-again",
+		edits: []edit{{"lib/account/outbox/outbox.go", "if later.Seq > entry.Seq &&", "if false && later.Seq > entry.Seq &&"}},
+		finds: []string{"order"},
+	},
 }
 
 // Each replaced text is in its file once, so that the builds stay broken as they are meant to.
 func TestBrokenTexts(t *testing.T) {
 	for _, b := range brokenBuilds {
-		for _, e := range b.edits {
-			source, err := os.ReadFile(filepath.Join(root, e.file))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := strings.Count(string(source), e.old); n != 1 {
-				t.Errorf("%s: %s has the text %d times", b.name, e.file, n)
-			}
+		if _, err := applied(b.edits); err != nil {
+			t.Errorf("%s: %v", b.name, err)
 		}
+	}
+	if _, err := applied(exactEdits(t)); err != nil {
+		t.Errorf("exact order: %v", err)
 	}
 }
 
@@ -146,53 +174,13 @@ func TestBrokenBuilds(t *testing.T) {
 	}
 }
 
-// build compiles the simulation with the fault.
-func (b broken) build(t *testing.T) (program string) {
-	t.Helper()
-	dir, replaced := t.TempDir(), make(map[string]string)
-	for _, e := range b.edits {
-		path, err := filepath.Abs(filepath.Join(root, e.file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		from := path
-		if replaced[path] != "" {
-			from = replaced[path] // edited before
-		}
-		source, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		replaced[path] = filepath.Join(dir, filepath.Base(e.file))
-		changed := strings.Replace(string(source), e.old, e.new, 1)
-		if err := os.WriteFile(replaced[path], []byte(changed), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text, err := json.Marshal(map[string]any{"Replace": replaced})
-	if err != nil {
-		t.Fatal(err)
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(overlay, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	program = filepath.Join(dir, "simulation.test")
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", program, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, output)
-	}
-	return program
-}
-
 // failure is a line of output about a failing seed.
 var failure = regexp.MustCompile(`seed (\d+) \((\w+)\): ([^:]+): `)
 
 // search runs a program of build until a seed fails, and returns the seed with the invariants that it has violated.
 func search(t *testing.T, program string, args ...string) (seed uint64, violated []string) {
 	t.Helper()
-	args = append([]string{"-test.run=^TestSimulate$", "-test.timeout=0", "-shrink=false", "-until-failure"}, args...)
+	args = append([]string{"-test.run=^TestSimulate$", "-test.timeout=0", "-shrink=false", "-until-failure", "-alone"}, args...)
 	output, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 	if err == nil {
 		return 0, nil
@@ -214,7 +202,7 @@ func search(t *testing.T, program string, args ...string) (seed uint64, violated
 
 // isFound searches for the fault, and runs the seed that has found it again.
 func (b broken) isFound(t *testing.T, again int) {
-	program := b.build(t)
+	program := buildWith(t, append(exactEdits(t), b.edits...))
 	expected := func(violated []string) bool {
 		for _, name := range violated {
 			for _, known := range b.finds {
@@ -238,8 +226,7 @@ func (b broken) isFound(t *testing.T, again int) {
 	}
 	repeated := 0
 	for range again {
-		_, violated := search(t, program, "-seeds", "1", "-workers", "1", "-from", fmt.Sprint(seed), "-profile", b.profile)
-		if expected(violated) {
+		if expected(violations(t, job{program: program, From: seed, Seeds: 1, Profile: b.profile})) {
 			repeated++
 		}
 	}
@@ -247,5 +234,58 @@ func (b broken) isFound(t *testing.T, again int) {
 		again)
 	if 100*repeated < 95*again {
 		t.Errorf("only %d of %d runs of seed %d find it again", repeated, again, seed)
+	}
+	kept := keptSchedule(t, b.kept)
+	if found := violations(t, job{program: program, Seeds: 1, Given: &kept}); !expected(found) {
+		t.Errorf("the schedule %s finds %q", b.kept, found)
+	}
+}
+
+// violations runs a job, and returns the invariants that are violated.
+func violations(t *testing.T, j job) (violated []string) {
+	t.Helper()
+	failure := j.start(t.Context(), t, func(r report) {
+		for _, v := range r.Violations {
+			violated = append(violated, v.Invariant)
+		}
+	})
+	if failure != "" {
+		t.Error(failure)
+	}
+	return violated
+}
+
+// keptSchedule reads a schedule of testdata.
+func keptSchedule(t *testing.T, name string) (s schedule) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name+".json"))
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// No schedule that has found a fault finds one now.
+func TestKeptSchedules(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := simulator(t)
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kept := keptSchedule(t, name)
+			if found := violations(t, job{program: program, Seeds: 1, Given: &kept}); len(found) > 0 {
+				t.Errorf("it violates %q", found)
+			}
+		})
+	}
+	if len(files) < len(brokenBuilds) {
+		t.Errorf("testdata has %d schedules", len(files))
 	}
 }

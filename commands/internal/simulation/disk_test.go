@@ -34,6 +34,7 @@ type disk struct {
 	mu    sync.Mutex
 	files map[string]*unsynced
 	fault string
+	had   bool // a fault
 }
 
 // unsynced is what a file has lost if the power fails now.
@@ -55,6 +56,14 @@ func (d *disk) set(fault string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fault = fault
+	d.had = d.had || fault != ""
+}
+
+// faulty reports whether the disk has a fault, or has had one.
+func (d *disk) faulty() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.had
 }
 
 // failing returns the error of a write or sync.

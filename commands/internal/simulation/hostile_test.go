@@ -3,7 +3,10 @@
 package simulation
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,6 +22,8 @@ import (
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
+	"sessiontool/lib/storage/signtext"
 )
 
 // mood is how a hostile node lies for a while.
@@ -50,7 +55,7 @@ type hostility struct {
 	world *world
 
 	mu   sync.Mutex
-	seen []rpc20.StoreParams // that it was asked to store
+	seen []store.Message // that it was asked to store
 }
 
 func newHostility(w *world) *hostility { return &hostility{world: w} }
@@ -70,39 +75,103 @@ func (m *machine) meets(body []byte) (changed []byte, forged *answered) {
 		return body, nil
 	}
 	method, now := gjson.GetBytes(body, "method").Str, m.mood()
-	if method == storage.MethodStore {
-		var request struct{ Params rpc20.StoreParams }
-		if json.Unmarshal(body, &request) == nil {
-			m.hostile.mu.Lock()
-			m.hostile.seen = append(m.hostile.seen, request.Params)
-			m.hostile.mu.Unlock()
-		}
+	if seen, ok := m.world.messageIn(body); ok {
+		m.hostile.mu.Lock()
+		m.hostile.seen = append(m.hostile.seen, seen)
+		m.hostile.mu.Unlock()
 	}
 	m.world.count("lies: "+string(now), 1)
 	retrieves := method == storage.MethodRetrieve
+	swarm := method == storage.MethodSwarm || method == rpc28.MethodGetSwarm
 	switch {
-	case now == moodWrongSwarm && method == storage.MethodSwarm:
+	case now == moodWrongSwarm && swarm:
 		return body, &answered{storage.StatusOK, m.world.accomplices()}
 	case now == moodWrongSwarm:
 		return body, &answered{storage.StatusWrongSwarm, m.world.accomplices()}
-	case method == storage.MethodStore && (now == moodPretends || !m.world.owns(m, gjson.GetBytes(body, "params.pubKey").Str)):
-		return body, &answered{storage.StatusOK, []byte(`{"difficulty":1}`)}
+	case method == storage.MethodStore && (now == moodPretends || !m.world.owns(m, ownerOf(body))):
+		return body, &answered{storage.StatusOK, m.pretended(body)}
 	case retrieves && (now == moodPretends || now == moodWithholds):
-		return body, &answered{storage.StatusOK, []byte(`{"messages":[]}`)}
+		return body, &answered{storage.StatusOK, []byte(`{"messages":[],"more":false,"hf":[19,1]}`)}
 	case now == moodClock:
 		return body, &answered{storage.StatusBadTimestamp, []byte("Timestamp error: check your clock\n")}
 	case now == moodProof && method == storage.MethodStore:
 		return body, &answered{storage.StatusBadProofOfWork, []byte(`{"difficulty":1000000}`)}
 	case now == moodRepeats && retrieves:
-		var request struct{ Params rpc20.RetrieveParams }
-		if json.Unmarshal(body, &request) == nil {
-			request.Params.LastHash = ""
-			if again, err := storage.NewRequest(method, request.Params); err == nil {
-				return again, nil
-			}
-		}
+		return fromTheBeginning(body), nil
 	}
 	return body, nil
+}
+
+// is28 reports whether people and nodes speak storage RPC 2.8.
+func (w *world) is28() bool { return w.schedule.Storage == storage.Generation28 }
+
+// ownerOf returns the recipient or owner that a request names.
+func ownerOf(body []byte) string {
+	params := gjson.GetBytes(body, "params")
+	return cmp.Or(params.Get("pubKey").Str, params.Get("pubkey").Str)
+}
+
+// messageIn returns the message that a client asks a node to store.
+func (w *world) messageIn(body []byte) (message store.Message, ok bool) {
+	if gjson.GetBytes(body, "method").Str != storage.MethodStore {
+		return message, false
+	}
+	if !w.is28() {
+		var request struct{ Params rpc20.StoreParams }
+		err := json.Unmarshal(body, &request)
+		return store.NewMessage20(request.Params), err == nil
+	}
+	var request struct{ Params rpc28.StoreParams }
+	if json.Unmarshal(body, &request) != nil {
+		return message, false
+	}
+	params := request.Params
+	data, err := base64.StdEncoding.DecodeString(params.Data)
+	return store.NewMessage28(params.Pubkey, params.Namespace, params.Timestamp, params.TTL, data), err == nil
+}
+
+// pretended is the answer to a store as if the node had stored the message. With storage RPC 2.8 it signs that it has
+// it, which no client can disprove, and answers for the other members with signatures that are none.
+func (m *machine) pretended(body []byte) []byte {
+	message, ok := m.world.messageIn(body)
+	if !m.world.is28() || !ok {
+		return []byte(`{"difficulty":1}`)
+	}
+	hash := message.HashText()
+	answer := rpc28.ChangeAnswer{Hash: hash, Swarm: make(map[string]rpc28.MemberResult)}
+	signature := m.keys.Ed25519.Sign(signtext.Stored(hash))
+	for _, member := range m.world.swarmOf(ownerOf(body)) {
+		answer.Swarm[member.name] = rpc28.MemberResult{
+			Hash: hash, Signature: base64.StdEncoding.EncodeToString(signature[:]),
+		}
+	}
+	text, err := json.Marshal(answer)
+	if err != nil {
+		m.world.model.fail("harness", "%v", err)
+	}
+	return text
+}
+
+// fromTheBeginning is a request to retrieve without the hash of the message read last. The signature does not cover it.
+func fromTheBeginning(body []byte) []byte {
+	var request struct {
+		Method string         `json:"method"`
+		Params map[string]any `json:"params"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if decoder.Decode(&request) != nil {
+		return body
+	}
+	delete(request.Params, "last_hash")
+	if _, old := request.Params["lastHash"]; old {
+		request.Params["lastHash"] = ""
+	}
+	again, err := json.Marshal(request)
+	if err != nil {
+		return body
+	}
+	return again
 }
 
 // answers returns what a hostile node makes of the answer of its node.
@@ -125,7 +194,7 @@ func (m *machine) answers(body []byte, a answered) answered {
 	page = append(page, storage.Stored{
 		Data: "CAESBGZha2U=", Hash: strconv.FormatUint(random.Uint64(), 16), Expiration: m.now().Add(time.Hour).UnixMilli(),
 	})
-	text, err := json.Marshal(rpc20.RetrieveAnswer{Messages: page})
+	text, err := json.Marshal(rpc28.PageAnswer{Messages: page, Clock: rpc28.Clock{T: m.now().UnixMilli()}})
 	if err != nil {
 		return a
 	}
@@ -143,12 +212,16 @@ func (w *world) accomplices() []byte {
 	for _, m := range w.nodes {
 		if m.hostile != nil {
 			list = append(list, storage.Snode{
-				Address: m.keys.Address(), IP: m.ip, Port: "22021", PubkeyEd25519: m.keys.Name(),
+				Address: m.address, IP: m.ip, Port: "22021", PubkeyEd25519: m.name,
 				PubkeyX25519: m.keys.X25519.Public.String(),
 			})
 		}
 	}
-	text, err := json.Marshal(rpc20.SwarmAnswer{Snodes: list})
+	members := make([]rpc28.Member, len(list))
+	for i, node := range list {
+		members[i] = rpc28.Member{Snode: node, PortHTTPS: 22021}
+	}
+	text, err := json.Marshal(rpc28.GetSwarmAnswer{Snodes: members, Swarm: "1"})
 	if err != nil {
 		w.model.fail("harness", "%v", err)
 	}
@@ -165,8 +238,7 @@ func (m *machine) erase(ctx context.Context) {
 	seen := slices.Clone(m.hostile.seen)
 	m.hostile.mu.Unlock()
 	var body []byte
-	for _, params := range seen {
-		message := store.NewMessage20(params)
+	for _, message := range seen {
 		body = store.AppendRecords(body, store.Record{
 			Name: store.NameOf(message),
 			Version: store.Version{
@@ -183,7 +255,7 @@ func (m *machine) erase(ctx context.Context) {
 			continue
 		}
 		header := make(http.Header)
-		peerhttp.Sign(header, m.keys, other.keys.Name(), replication.PushPath, m.now(), body)
+		peerhttp.Sign(header, m.keys, other.name, replication.PushPath, m.now(), body)
 		select {
 		case <-other.handle(replication.PushPath, header, body):
 		case <-ctx.Done():

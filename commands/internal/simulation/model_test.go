@@ -5,6 +5,7 @@ package simulation
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +20,6 @@ import (
 	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sealedsender"
 	"sessiontool/lib/sessionid"
-	"sessiontool/lib/storage"
 	"sessiontool/lib/x25519"
 )
 
@@ -28,26 +28,30 @@ type text struct {
 	text     string
 	from, to int
 	request  bool
+	again    bool // a friend request to a friend
+	piped    bool // it was sealed by one program and stored by another
 	protocol account.Protocol
 	ttl      time.Duration
 
-	begun    time.Duration // by the bubble's clock: when the first program began to seal it; 0 means never
-	sealed   time.Duration // when it was in the outbox; 0 if that is not known
+	begun    int // counts beginnings and ends of sealing: when the first program began to seal it; 0 means never
+	sealed   int // when it was in the outbox; 0 if that is not known
 	tries    int
-	receipts int // with ok
-	stored   time.Time
-	data     string // of the last receipt of the asynchronous route
+	receipts int          // with ok
+	named    map[int]bool // honest nodes that receipts name, or -1 for the recipient itself
+	dated    time.Time    // at the earliest: when the last program began to seal it
+	stored   time.Time    // the date of a text that is stored
+	data     string       // of the last receipt of the asynchronous route
 	errors   []string
 	prints   []print
 }
 
 // printed is a line of a program.
 type printed struct {
-	kind    string
-	id      string
-	from    sessionid.ID
-	text    string
-	attempt int
+	kind  string
+	id    string
+	from  sessionid.ID
+	text  string
+	again bool // it is marked as a duplicate
 }
 
 // print is a text in the output of a program.
@@ -72,10 +76,11 @@ type model struct {
 	texts      map[string]*text
 	order      []*text
 	keys       map[messageKey][sha256.Size]byte
+	sealings   int             // that have begun or ended
 	seen       map[string]bool // data that was looked into
 	checks     map[string]int
 	violations []violation
-	polled     map[int]time.Time // when each person's last complete poll began, in the world's time
+	failures   map[int]int // that each person has printed
 }
 
 // messageKey names the key of one ratchet message.
@@ -87,7 +92,7 @@ type messageKey struct {
 func newModel(w *world) *model {
 	return &model{
 		world: w, texts: make(map[string]*text), keys: make(map[messageKey][sha256.Size]byte),
-		seen: make(map[string]bool), checks: make(map[string]int), polled: make(map[int]time.Time),
+		seen: make(map[string]bool), checks: make(map[string]int), failures: make(map[int]int),
 	}
 }
 
@@ -125,8 +130,12 @@ func (m *model) newText(from, to int, name string, request bool) *text {
 	if known := m.texts[name]; known != nil {
 		return known
 	}
-	t := &text{text: name, from: from, to: to, request: request, ttl: time.Duration(m.world.schedule.Storage.MaxTTLMillis()) * time.Millisecond}
+	t := &text{
+		text: name, from: from, to: to, request: request, named: make(map[int]bool),
+		ttl: time.Duration(m.world.schedule.Storage.MaxTTLMillis()) * time.Millisecond,
+	}
 	m.texts[name] = t
+	m.world.count("texts", 1)
 	m.order = append(m.order, t)
 	return t
 }
@@ -136,8 +145,10 @@ func (m *model) begins(t *text) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.tries++; t.begun == 0 {
-		t.begun = m.world.elapsed()
+		m.sealings++
+		t.begun = m.sealings
 	}
+	t.dated = m.world.now()
 }
 
 // sealed records that a text is in the outbox.
@@ -145,7 +156,8 @@ func (m *model) sealed(t *text) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.sealed == 0 && t.tries == 1 {
-		t.sealed = m.world.elapsed()
+		m.sealings++
+		t.sealed = m.sealings
 	}
 }
 
@@ -166,26 +178,36 @@ func (m *model) failed(p *program, t *text, err error) {
 func (m *model) receipt(p *program, t *text, data string, receipt outbox.Receipt) {
 	w := m.world
 	var named []string
-	honest := false // a node that does not lie is named
+	honest := make(map[int]bool)
+	if receipt.Route != message.RouteAsync {
+		honest[-1] = true
+	}
 	members := w.swarmOf(receipt.To.String())
 	for _, result := range receipt.Nodes {
 		if !result.OK {
 			continue
 		}
 		named = append(named, result.PubkeyEd25519[:6])
-		honest = honest || !w.hostile(result.PubkeyEd25519)
-		if receipt.Route != message.RouteAsync || receipt.Resumed || w.schedule.Storage == storage.Generation28 {
-			continue // nodes give messages of 2.8 to their owners alone
+		for _, node := range w.nodes {
+			if node.name == result.PubkeyEd25519 && node.hostile == nil {
+				honest[node.index] = true
+			}
 		}
-		if w.schedule.Swarms == 1 || w.lies() { // no node changes its swarm
-			m.check(slices.ContainsFunc(members, func(member *machine) bool { return member.keys.Name() == result.PubkeyEd25519 }),
+		if receipt.Route != message.RouteAsync || receipt.Resumed {
+			continue // it says what held in a run before
+		}
+		if w.now().Sub(t.dated) > t.ttl {
+			continue // it has expired meanwhile
+		}
+		if !w.changed.Load() {
+			m.check(slices.ContainsFunc(members, func(member *machine) bool { return member.name == result.PubkeyEd25519 }),
 				"receipts name members", "%s of %s names %.6s", t.text, p.name, result.PubkeyEd25519)
 		}
 		for _, node := range w.nodes {
-			if node.keys.Name() != result.PubkeyEd25519 || node.hostile != nil {
+			if node.name != result.PubkeyEd25519 || node.hostile != nil || node.wrong.Load() {
 				continue
 			}
-			if has, runs := node.holds(w.background(), receipt.To, data); runs {
+			if has, runs := node.holds(receipt.To, data); runs {
 				m.check(has, "true receipts", "%s of %s names node %d, which does not have it", t.text, p.name, node.index)
 			}
 		}
@@ -197,12 +219,13 @@ func (m *model) receipt(p *program, t *text, data string, receipt outbox.Receipt
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if receipt.OK && !honest {
+	if receipt.OK && len(honest) == 0 {
 		w.count("receipts of liars alone", 1)
 	}
-	if receipt.OK && honest {
+	if receipt.OK && len(honest) > 0 {
 		t.receipts++
-		t.stored = w.now()
+		t.stored = t.dated
+		maps.Copy(t.named, honest)
 	}
 	if receipt.Route == message.RouteAsync {
 		t.data = data
@@ -218,8 +241,11 @@ func (m *model) prints(p *program, line printed) {
 	defer m.mu.Unlock()
 	p.output = append(p.output, line)
 	if line.kind != string(inbox.EventMessage) && line.kind != string(inbox.EventFriendRequest) || line.text == "" {
-		m.checkLocked(line.kind != string(inbox.EventFailure) || w.lies(), "all can be opened", "%s prints the failure %q",
-			p.name, line.text)
+		failed := line.kind == string(inbox.EventFailure)
+		if failed || line.kind == string(inbox.EventStrangers) { // to a copy of before a friendship, a friend is a stranger
+			m.failures[p.person.index]++
+		}
+		m.checkLocked(!failed || w.lies() || w.copied(), "all can be opened", "%s prints the failure %q", p.name, line.text)
 		return
 	}
 	t := m.texts[line.text]
@@ -231,7 +257,7 @@ func (m *model) prints(p *program, line printed) {
 		"%s prints %s as from %s", p.name, t.text, line.from)
 	for _, before := range t.prints {
 		m.checkLocked(before.id == line.id, "one id", "%s has ids %s and %s", t.text, before.id, line.id)
-		m.checkLocked(before.program.isDead() || before.program.op.Kind == kindDisk, "once", "%s is printed by %s and, although that ended, by %s",
+		m.checkLocked(before.program.isDead() || line.again || p.person.rolled, "once", "%s is printed by %s and, although that ended, by %s",
 			t.text, before.program.name, p.name)
 	}
 	t.prints = append(t.prints, print{p, line.id, w.elapsed(), len(p.output)})
@@ -299,18 +325,30 @@ func (m *model) useKey(p *program, key messageKey, cipher [sha256.Size]byte) {
 	defer m.mu.Unlock()
 	before, used := m.keys[key]
 	m.keys[key] = cipher
+	if p.person.rolled {
+		return // copies of a keystore use the same keys: security.md warns of it
+	}
 	m.checkLocked(!used || before == cipher, "no key for two texts", "%s encrypts with a used key, counter %d", p.name,
 		key.counter)
 }
 
 // checkEnd checks what must hold when everything is quiet.
 func (m *model) checkEnd() {
+	w := m.world
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, t := range m.order {
-		if t.receipts > 0 {
-			m.checkLocked(len(t.prints) > 0 || m.mayBeLost(t), "acknowledged texts arrive",
-				"%s has an ok receipt and was never printed; nodes %v have it", t.text, m.holders(t))
+		if t.receipts == 0 {
+			continue
+		}
+		if len(t.prints) == 0 && (w.people[t.from].rolled || w.people[t.to].rolled) {
+			m.checkLocked(m.failures[t.to] > 0, "losses by copies are reported",
+				"%s has an ok receipt, was never printed, and its recipient prints no failure", t.text)
+			continue
+		}
+		arrived := len(t.prints) > 0 || m.mayBeLost(t)
+		if m.checkLocked(arrived, "acknowledged texts arrive", "%s has an ok receipt and was never printed", t.text); !arrived {
+			m.world.logf("nodes %v have %s", m.holders(t), t.text)
 		}
 	}
 	m.checkOrder()
@@ -319,20 +357,26 @@ func (m *model) checkEnd() {
 // holders lists the nodes that have a text.
 func (m *model) holders(t *text) (holders []int) {
 	for _, node := range m.world.nodes {
-		running, _ := node.running()
-		if running == nil {
-			continue
-		}
-		has, err := holding(m.world.background(), running, m.world.people[t.to].keys.ID(), t.data)
-		if err == nil && has {
+		if has, _ := node.holds(m.world.people[t.to].keys.ID(), t.data); has {
 			holders = append(holders, node.index)
 		}
 	}
 	return holders
 }
 
-// mayBeLost reports whether a text may have expired before its recipient polled.
-func (m *model) mayBeLost(t *text) bool { return m.world.now().Sub(t.stored) > t.ttl }
+// mayBeLost reports whether a text may have expired before its recipient polled, or whether all nodes that had it for
+// sure have left the network or had a clock by which it has expired.
+func (m *model) mayBeLost(t *text) bool {
+	if m.world.now().Sub(t.stored) > t.ttl {
+		return true
+	}
+	for i := range t.named {
+		if i < 0 || m.world.nodes[i].listed && !m.world.nodes[i].wrong.Load() {
+			return false
+		}
+	}
+	return true
+}
 
 // checkOrder checks that each program has printed the texts of each sender in the order in which they were sealed, as
 // far as that is known.
@@ -343,7 +387,8 @@ func (m *model) checkOrder() {
 	}
 	all := make(map[pair][]*text)
 	for _, t := range m.order {
-		if len(t.prints) == 0 || t.begun == 0 || t.sealed == 0 || t.request || t.tries > 1 {
+		if len(t.prints) == 0 || t.begun == 0 || t.sealed == 0 || t.request || t.tries > 1 || t.piped ||
+			m.world.people[t.from].rolled || m.world.people[t.to].rolled {
 			continue
 		}
 		first := t.prints[0]
@@ -361,7 +406,7 @@ func (m *model) checkOrder() {
 				} else if a.sealed >= b.begun {
 					continue
 				}
-				m.checkLocked(early.prints[0].place < late.prints[0].place || strings.Contains(where.program, "listen"),
+				m.checkLocked(early.prints[0].place < late.prints[0].place || strings.Contains(where.program, "listen") || strings.Contains(where.program, "-open"),
 					"order", "%s prints %s before %s", where.program, late.text, early.text)
 			}
 		}

@@ -36,6 +36,7 @@ type program struct {
 	person *person
 	op     op
 	name   string
+	dir    string // of the keystore
 	stop   context.CancelFunc
 	chance *rand.Rand // of tears
 
@@ -160,8 +161,16 @@ func (p *person) launch(o op, run func(context.Context, *program) error) (*progr
 	w.named++
 	name := fmt.Sprintf("%s%d-%s", p.name, w.named, o.Kind)
 	w.mu.Unlock()
-	ctx, stop := context.WithTimeout(context.Background(), timeout)
-	started := &program{world: w, person: p, op: o, name: name, stop: stop, killed: make(chan struct{})}
+	limit := timeout
+	if o.Stop > 0 {
+		limit = o.Stop
+		w.count("stops of programs", 1)
+	}
+	ctx, stop := context.WithTimeout(context.Background(), limit)
+	started := &program{world: w, person: p, op: o, name: name, dir: p.dir, stop: stop, killed: make(chan struct{})}
+	if o.Twin && p.twin != "" {
+		started.dir = p.twin
+	}
 	p.mu.Lock()
 	p.running[name] = started
 	p.mu.Unlock()
@@ -196,8 +205,8 @@ func describe(err error, dead bool) string {
 func (p *program) using(ctx context.Context, options route.Options,
 	work func(*account.Account, *network.Client, *route.Router) error) error {
 	source := &random{source: p.world.chacha(p.name)}
-	kept := filepath.Join(p.person.dir, "network.json")
-	own := filepath.Join(p.person.dir, p.name+".json")
+	kept := filepath.Join(p.dir, "network.json")
+	own := filepath.Join(p.dir, p.name+".json")
 	if content, err := os.ReadFile(kept); err == nil {
 		if err := os.WriteFile(own, content, 0o600); err != nil {
 			return err
@@ -219,7 +228,7 @@ func (p *program) using(ctx context.Context, options route.Options,
 	env := account.Environment{
 		Now: p.person.now, Stamp: client.Now, Random: source, Owner: p.name, StateOf: p.person.stateOf,
 	}
-	a, err := account.OpenIn(ctx, p.person.dir, keystore.Unlock{}, keystore.Options{Disk: p.open}, env, "")
+	a, err := account.OpenIn(ctx, p.dir, keystore.Unlock{}, keystore.Options{Disk: p.open}, env, "")
 	if err != nil {
 		return err
 	}
@@ -235,6 +244,11 @@ func (p *program) print(line printed) error {
 	}
 	if p.op.Lines > 0 && len(p.output) == p.op.Lines {
 		p.world.count("readers gone", 1)
+		if p.op.N%2 == 1 { // it has not read for a while before
+			if err := p.sleep(context.Background(), 30*time.Second); err != nil {
+				return err
+			}
+		}
 		return syscall.EPIPE
 	}
 	if dying && p.tear(2) == 0 { // killed before the line was out
@@ -255,7 +269,7 @@ func (p *program) deliver(event inbox.Event) error {
 		event.Text = "" // the contact has accepted our request
 	}
 	return p.print(printed{
-		kind: string(event.Kind), id: event.ID, from: event.From, text: event.Text, attempt: 0,
+		kind: string(event.Kind), id: event.ID, from: event.From, text: event.Text,
 	})
 }
 
@@ -284,7 +298,7 @@ func send(o op, texts []*text, request bool) func(context.Context, *program) err
 					sending.Go(func() {
 						out, receipt, err := place.Send(ctx, out, draft)
 						if err == nil {
-							if err = p.receipt(t, out, receipt); err == nil {
+							if err = p.receipt(t, out.Data, receipt); err == nil {
 								err = a.Finish(context.WithoutCancel(ctx), out.Seq)
 							}
 						}
@@ -331,11 +345,17 @@ func seal(ctx context.Context, p *program, a *account.Account, client *network.C
 		if err := client.SureClock(ctx); err != nil {
 			return out, err
 		}
+		if err := fetchKeys(ctx, a, client, draft); err != nil {
+			return out, err
+		}
 	}
 	p.world.model.begins(t)
-	if request {
-		out, err = a.RequestFriend(ctx, draft, false)
-	} else {
+	switch {
+	case request:
+		out, err = a.RequestFriend(ctx, draft, t.again)
+	case p.op.Kind == kindSeal:
+		out, err = a.Seal(ctx, draft)
+	default:
 		out, err = a.Send(ctx, draft)
 	}
 	if err == nil && !p.isDead() {
@@ -347,13 +367,24 @@ func seal(ctx context.Context, p *program, a *account.Account, client *network.C
 	return out, err
 }
 
+// fetchKeys fetches the key of session-v2 of a recipient, if there may be one.
+func fetchKeys(ctx context.Context, a *account.Account, client *network.Client, draft account.Draft) error {
+	keys := route.NewPeerKeys(a, client, nil)
+	defer keys.Wait()
+	wanted, err := keys.Wanted(ctx, draft)
+	if wanted {
+		keys.Fetch(ctx, draft.To)
+	}
+	return err
+}
+
 // receipt prints a receipt.
-func (p *program) receipt(t *text, out outbox.Entry, receipt outbox.Receipt) error {
+func (p *program) receipt(t *text, data string, receipt outbox.Receipt) error {
 	dying, err := p.step("receipt")
 	if err != nil {
 		return err
 	}
-	p.world.model.receipt(p, t, out.Data, receipt)
+	p.world.model.receipt(p, t, data, receipt)
 	if dying {
 		p.die()
 		return errDead
@@ -400,6 +431,13 @@ func accept(ctx context.Context, p *program) error {
 			}
 		}
 		return nil
+	})
+}
+
+// publish is the command identity keys publish.
+func publish(ctx context.Context, p *program) error {
+	return p.using(ctx, route.Options{}, func(_ *account.Account, _ *network.Client, router *route.Router) error {
+		return router.PublishKeys(ctx, true, p.person.name)
 	})
 }
 

@@ -20,7 +20,7 @@ func (w *world) lies() bool { return w.profile.hostile > 0 }
 
 // hostile reports whether the node with this Ed25519 key in hex is hostile.
 func (w *world) hostile(name string) bool {
-	return slices.ContainsFunc(w.nodes, func(m *machine) bool { return m.hostile != nil && m.keys.Name() == name })
+	return slices.ContainsFunc(w.nodes, func(m *machine) bool { return m.hostile != nil && m.name == name })
 }
 
 // outcome is the result of one schedule.
@@ -84,8 +84,11 @@ func (w *world) perform(o op) {
 	w.logf("op %s", o)
 	w.count("op "+string(o.Kind), 1)
 	switch o.Kind {
-	case kindSend, kindAgain, kindPoll, kindListen, kindRequest, kindAccept, kindRotate:
+	case kindSend, kindAgain, kindPoll, kindListen, kindRequest, kindAccept, kindRotate, kindSeal, kindOpen, kindKeys,
+		kindCreate:
 		w.runProgram(o)
+	case kindBackup, kindRestore, kindTwin:
+		w.copies(o)
 	default:
 		w.disturb(o)
 	}
@@ -127,6 +130,17 @@ func (w *world) runProgram(o op) {
 		run = accept
 	case kindRotate:
 		run = rotate
+	case kindSeal:
+		w.pipeSeal(p, o)
+		return
+	case kindOpen:
+		w.pipeOpen(p, o)
+		return
+	case kindKeys:
+		run = publish
+	case kindCreate:
+		w.create(p, o)
+		return
 	}
 	_, ended := p.launch(o, run)
 	if !o.Beside {
@@ -140,13 +154,17 @@ const resumable = 50 * time.Minute
 
 // sendOf returns the program that sends the texts of an operation.
 func (w *world) sendOf(o op) func(context.Context, *program) error {
-	var texts []*text
+	return send(o, w.textsOf(o), false)
+}
+
+// textsOf makes the texts of an operation.
+func (w *world) textsOf(o op) (texts []*text) {
 	for i := range o.N {
 		t := w.model.newText(o.Who, o.To, fmt.Sprintf("text %d.%d", o.ID, i), false)
 		t.protocol = o.Protocol
 		texts = append(texts, t)
 	}
-	return send(o, texts, false)
+	return texts
 }
 
 // disturb changes the world for a while.
@@ -189,40 +207,35 @@ func (w *world) disturb(o op) {
 		p := w.people[o.Who]
 		p.disk.set(o.Fault)
 		w.after(o.For, func() { p.disk.set("") })
-	case kindMove:
-		w.move(w.nodes[o.Who])
+	case kindMove, kindJoin, kindLeave, kindReplace, kindSplit, kindMerge:
+		w.rearrange(o)
+	case kindHang:
+		m := w.nodes[o.Who]
+		m.hangs.Store(int64(o.N) * int64(time.Second))
+		w.after(o.For, func() { m.hangs.Store(0) })
+	case kindDouble:
+		w.wire.change(func() { w.wire.double += o.N })
+		w.after(o.For, func() { w.wire.change(func() { w.wire.double -= o.N }) })
+	case kindAddress:
+		w.address(w.nodes[o.Who], o.ID)
+	case kindTime:
+		m := w.nodes[o.Who]
+		m.skew.Add(int64(o.For))
+		m.wrong.Store(true)
+	case kindStore:
+		m := w.nodes[o.Who]
+		m.disk.set(o.Fault)
+		w.after(o.For, func() { m.disk.set("") })
 	case kindProof:
+		w.proof = o.N
 		for _, m := range w.nodes {
-			if running, _ := m.running(); running != nil {
-				if err := running.SetDifficulty(uint64(o.N)); err != nil {
-					w.logf("node %d keeps its difficulty: %v", m.index, err)
-				}
-			}
+			m.learnProof()
 		}
 	case kindErase:
 		for _, m := range w.nodes {
 			m.erase(ctx)
 		}
 	}
-}
-
-// move puts a node into the other swarm, if that leaves enough members.
-func (w *world) move(m *machine) {
-	if w.schedule.Swarms < 2 {
-		return
-	}
-	left := 0
-	for _, other := range w.nodes {
-		if other.swarm == m.swarm {
-			left++
-		}
-	}
-	if left <= 2 {
-		return
-	}
-	m.swarm ^= 1 << 62
-	w.listNodes()
-	w.logf("node %d moves to swarm %x", m.index, m.swarm)
 }
 
 // quiesce ends all faults, lets everyone poll until nothing comes any more, and checks the invariants of that state.
@@ -233,6 +246,9 @@ func (w *world) quiesce() {
 	ctx := w.background()
 	for _, p := range w.people {
 		p.skew.Store(0)
+	}
+	for _, m := range w.nodes {
+		m.skew.Store(0)
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -252,10 +268,13 @@ func (w *world) quiesce() {
 		m.mu.Lock()
 		m.kill = kill{}
 		m.mu.Unlock()
+		m.disk.set("")
 		m.revive(ctx)
+		m.learnProof()
 	}
 	pause(90 * time.Second) // the nodes compare what they have
 	w.pollAll(3)
+	w.recover()
 	w.ping()
 	w.model.checkEnd()
 	for _, p := range w.people {
@@ -269,6 +288,9 @@ func (w *world) pollAll(rounds int) {
 		before := w.stats["lines"]
 		for _, p := range w.people {
 			p.wait(op{Kind: kindPoll}, poll)
+			if p.twin != "" {
+				p.wait(op{Kind: kindPoll, Twin: true}, poll)
+			}
 		}
 		pause(3 * time.Second)
 		if w.stats["lines"] == before {

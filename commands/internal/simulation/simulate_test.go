@@ -30,23 +30,32 @@ import (
 
 // The flags of scripts/simulate.
 var (
-	seeds       = flag.Int("seeds", 8, "how many schedules to run")
+	seeds       = flag.Int("seeds", 4, "how many schedules to run")
 	from        = flag.Uint64("from", 1, "the first seed")
 	profileName = flag.String("profile", "", "quick, hostile, clocks, disks or long; empty: the first four in turn")
 	workers     = flag.Int("workers", runtime.NumCPU(), "how many processes run schedules")
 	tracing     = flag.Bool("trace", false, "print the trace of each schedule")
 	untilFailed = flag.Bool("until-failure", false, "end with the first seed that fails")
+	exactly     = flag.Bool("exact", false, "run goroutines in the same order in every run of a seed")
+	alone       = flag.Bool("alone", false, "give each seed a process of its own, as -exact does")
+	replayed    = flag.Bool("replay", false, "run each seed twice, exactly, and compare the traces")
+	figures     = flag.String("figures", "", "append the figures to this file, to be joined with those of other runs")
+	joined      = flag.Bool("sum", false, "print the figures of all runs in the file of -figures")
+	keeping     = flag.String("keep", "", "write the shrunk schedule to this file")
 	shrinking   = flag.Bool("shrink", true, "shrink the schedule of the first seed that fails")
 )
 
 // job is what a process of its own does, in the environment variable jobVariable.
 type job struct {
+	program string // that does it
+
 	From    uint64
 	Seeds   int
 	Stride  int
 	Profile string
 	Shrink  string // the invariant that a shrunk schedule must violate; empty: run the schedules as they are
 	Trace   bool
+	Given   *schedule // instead of one that a seed makes
 }
 
 const jobVariable = "SESSIONTOOL_TEST_SIMULATION"
@@ -122,8 +131,10 @@ func TestJob(t *testing.T) {
 	}
 	// One goroutine runs at a time, and is not interrupted: so a seed does the same in every run, nearly.
 	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(1 << 30)
+	debug.SetGCPercent(-1)                // between schedules only
+	if _, err := template(); err != nil { // it takes random numbers that the first schedule would then lack
+		t.Fatal(err)
+	}
 	output := json.NewEncoder(os.Stdout)
 	write := func(r report) {
 		if err := output.Encode(r); err != nil {
@@ -133,6 +144,9 @@ func TestJob(t *testing.T) {
 	for i := range j.Seeds {
 		seed := j.From + uint64(i*j.Stride)
 		s := draw(profileOf(j.Profile, seed), seed)
+		if j.Given != nil {
+			s = *j.Given
+		}
 		write(report{Begin: true, Seed: seed, Profile: s.Profile})
 		if j.Shrink != "" {
 			small, trace := shrink(t, s, j.Shrink)
@@ -141,6 +155,8 @@ func TestJob(t *testing.T) {
 		}
 		before := processor()
 		result := run(t, s)
+		runtime.GC()
+		result.bounded()
 		r := report{
 			Seed: seed, Profile: s.Profile, Violations: result.violations, Stats: result.stats, Checks: result.checks,
 			Virtual: result.virtual, Processor: processor() - before,
@@ -149,9 +165,20 @@ func TestJob(t *testing.T) {
 			r.Trace = result.trace
 		}
 		write(r)
-		if i%8 == 7 {
-			runtime.GC()
-		}
+	}
+}
+
+// heapBound is the memory that may be in use after a schedule, when its world is gone.
+const heapBound = 64 << 20
+
+// bounded checks that the schedule has left no memory behind. No goroutine is left either: else synctest.Test fails.
+func (o *outcome) bounded() {
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	o.checks["no goroutine left"]++
+	o.checks["bounded memory"]++
+	if memory.HeapAlloc > heapBound {
+		o.violations = append(o.violations, violation{"bounded memory", fmt.Sprint(memory.HeapAlloc, " bytes are in use")})
 	}
 }
 
@@ -216,6 +243,21 @@ func shrink(t *testing.T, s schedule, invariant string) (small schedule, trace [
 	return s, trace
 }
 
+// parts divides a job into those of one process each: with the exact order, a schedule has a process of its own, since
+// the order depends on addresses and so on what ran before.
+func (j job) parts() []job {
+	if !*exactly && !*replayed && !*alone {
+		return []job{j}
+	}
+	var parts []job
+	for i := range j.Seeds {
+		part := j
+		part.From, part.Seeds = j.From+uint64(i*j.Stride), 1
+		parts = append(parts, part)
+	}
+	return parts
+}
+
 // start runs a job in a process of its own, and calls each with its reports. It returns the output of the process if it
 // failed.
 func (j job) start(ctx context.Context, t *testing.T, each func(report)) (failure string) {
@@ -224,13 +266,8 @@ func (j job) start(ctx context.Context, t *testing.T, each func(report)) (failur
 		t.Error(err)
 		return ""
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Error(err)
-		return ""
-	}
-	cmd := exec.CommandContext(ctx, self, "-test.run=^TestJob$", "-test.timeout=0")
-	cmd.Env = append(os.Environ(), jobVariable+"="+string(text), "GODEBUG=asyncpreemptoff=1", "GOTRACEBACK=all")
+	cmd := exec.CommandContext(ctx, j.program, "-test.run=^TestJob$", "-test.timeout=0")
+	cmd.Env = append(os.Environ(), jobVariable+"="+string(text), "GODEBUG=asyncpreemptoff=1,adaptivestackstart=1", "GOTRACEBACK=all")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Error(err)
@@ -302,6 +339,15 @@ func (s *summary) add(worker int, r report) {
 
 // TestSimulate searches for faults: it runs schedules, and shrinks the first one that fails.
 func TestSimulate(t *testing.T) {
+	if *joined {
+		sum(t, *figures)
+		return
+	}
+	program := simulator(t)
+	if *replayed {
+		replay(t, program)
+		return
+	}
 	s := &summary{stats: make(map[string]int), checks: make(map[string]int), running: make(map[int]report)}
 	count := max(1, min(*workers, *seeds))
 	ctx, end := context.WithCancel(t.Context())
@@ -310,28 +356,31 @@ func TestSimulate(t *testing.T) {
 	for worker := range count {
 		running.Go(func() {
 			j := job{
-				From: *from + uint64(worker), Seeds: (*seeds - worker + count - 1) / count, Stride: count,
+				program: program, From: *from + uint64(worker), Seeds: (*seeds - worker + count - 1) / count, Stride: count,
 				Profile: *profileName, Trace: *tracing,
 			}
 			each := func(r report) {
+				for _, v := range r.Violations {
+					t.Errorf("seed %d (%s): %s: %s", r.Seed, r.Profile, v.Invariant, v.Detail)
+				}
 				if s.add(worker, r); *untilFailed && len(r.Violations) > 0 {
 					end()
 				}
 			}
-			if failure := j.start(ctx, t, each); failure != "" {
-				t.Errorf("seed %d (%s) ended the process: %s", s.running[worker].Seed, s.running[worker].Profile, failure)
+			for _, part := range j.parts() {
+				if failure := part.start(ctx, t, each); failure != "" {
+					t.Errorf("seed %d (%s) ended the process: %s", s.running[worker].Seed, s.running[worker].Profile, failure)
+				}
 			}
 		})
 	}
 	running.Wait()
 	s.print(t)
-	for _, r := range s.failed {
-		for _, v := range r.Violations {
-			t.Errorf("seed %d (%s): %s: %s", r.Seed, r.Profile, v.Invariant, v.Detail)
-		}
+	if err := s.save(*figures); err != nil {
+		t.Error(err)
 	}
 	if len(s.failed) > 0 && *shrinking {
-		s.failed[0].explain(t)
+		s.failed[0].explain(t, program)
 	}
 }
 
@@ -348,13 +397,90 @@ func (s *summary) print(t *testing.T) {
 	}
 }
 
+// runFigures is the figures of one run in the file of -figures.
+type runFigures struct {
+	From      uint64         `json:"from"`
+	Seeds     int            `json:"seeds"`
+	Profile   string         `json:"profile"`
+	Failed    []string       `json:"failed"`
+	Stats     map[string]int `json:"stats"`
+	Checks    map[string]int `json:"checks"`
+	Processor time.Duration  `json:"processor"`
+	Virtual   time.Duration  `json:"virtual"`
+}
+
+// save appends the figures to a file, unless path is empty.
+func (s *summary) save(path string) (err error) {
+	if path == "" {
+		return nil
+	}
+	r := runFigures{
+		From: *from, Seeds: *seeds, Profile: *profileName, Failed: []string{}, Stats: s.stats, Checks: s.checks,
+		Processor: s.processor, Virtual: s.virtual,
+	}
+	for _, failed := range s.failed {
+		r.Failed = append(r.Failed, fmt.Sprintf("%d (%s): %s", failed.Seed, failed.Profile, failed.Violations[0].Invariant))
+	}
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	_, err = file.Write(append(line, '\n'))
+	return err
+}
+
+// sum prints the joined figures of several runs.
+func sum(t *testing.T, path string) {
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	s := &summary{stats: make(map[string]int), checks: make(map[string]int)}
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var r runFigures
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d seeds from %d, profile %q, failed %q", r.Seeds, r.From, r.Profile, r.Failed)
+		for what, n := range r.Stats {
+			s.stats[what] += n
+		}
+		for what, n := range r.Checks {
+			s.checks[what] += n
+		}
+		s.processor += r.Processor
+		s.virtual += r.Virtual
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.print(t)
+}
+
 // explain prints the shrunk schedule of a failure and its trace.
-func (r report) explain(t *testing.T) {
-	j := job{From: r.Seed, Seeds: 1, Stride: 1, Profile: r.Profile, Shrink: r.Violations[0].Invariant}
+func (r report) explain(t *testing.T, program string) {
+	if !*exactly { // where it fails each time, shrinking is surer
+		exact := buildWith(t, exactEdits(t))
+		if again := violations(t, job{program: exact, From: r.Seed, Seeds: 1, Profile: r.Profile}); len(again) > 0 {
+			program, r.Violations[0].Invariant = exact, again[0]
+		}
+	}
+	j := job{program: program, From: r.Seed, Seeds: 1, Stride: 1, Profile: r.Profile, Shrink: r.Violations[0].Invariant}
 	found := false
 	failure := j.start(t.Context(), t, func(shrunk report) {
 		if shrunk.Schedule != nil {
 			found = true
+			if err := shrunk.Schedule.keep(*keeping); err != nil {
+				t.Error(err)
+			}
 			t.Logf("the shrunk schedule of seed %d:\n%s\n%s", r.Seed, shrunk.Schedule, strings.Join(shrunk.Trace, "\n"))
 		}
 	})

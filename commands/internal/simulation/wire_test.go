@@ -41,11 +41,12 @@ const (
 type wire struct {
 	world *world
 
-	mu   sync.Mutex
-	cut  map[[2]int]int // links that are cut, and how often
-	loss int            // of 100 messages
-	slow time.Duration
-	seen map[string]int // requests so far, by what they are: see draws
+	mu     sync.Mutex
+	cut    map[[2]int]int // links that are cut, and how often
+	loss   int            // of 100 messages
+	double int            // of 100 requests arrive twice
+	slow   time.Duration
+	seen   map[string]int // requests so far, by what they are: see draws
 }
 
 func newWire(w *world) *wire {
@@ -79,6 +80,13 @@ func (x *wire) leg(random *rand.Rand, from, to int) (took time.Duration, lost bo
 	took = latency + time.Duration(random.Int64N(int64(jitter))) + x.slow
 	lost = random.IntN(100) < x.loss
 	return took, lost || x.cut[linkOf(from, to)] > 0
+}
+
+// doubled draws whether a request arrives twice.
+func (x *wire) doubled(random *rand.Rand) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return random.IntN(100) < x.double
 }
 
 // sleep waits, or returns the cause of ctx.
@@ -174,7 +182,7 @@ func (m *machine) handle(path string, header http.Header, body []byte) <-chan an
 // byKey returns the node of a client's entry.
 func (w *world) byKey(key network.Key) *machine {
 	for _, m := range w.nodes {
-		if m.keys.Name() == key.String() {
+		if m.key == key {
 			return m
 		}
 	}
@@ -210,6 +218,11 @@ func (p *program) carry(ctx context.Context, path []network.Node, target network
 		home, lostHome := w.wire.leg(random, at, nodeBase+next.index)
 		forward, back = forward+there, back+home
 		running, _ := next.running()
+		if i == 0 && hop.IP != next.ip { // nothing is there any more; relays know the present address
+			running = nil
+		}
+		hangs := time.Duration(next.hangs.Load())
+		forward += hangs
 		switch {
 		case lostThere && i == 0, lostHome && i == 0 && len(nodes) > 1:
 			return network.Carried{}, p.silence(ctx)
@@ -222,11 +235,13 @@ func (p *program) carry(ctx context.Context, path []network.Node, target network
 				return network.Carried{}, err
 			}
 			return network.Carried{}, unreachable("connection refused")
-		case running == nil:
-			return p.refused(ctx, forward+back, storage.StatusTimeout, onion.TextTimeout)
+		case i > 0 && !next.listed:
+			return p.refused(ctx, forward+back, storage.StatusBadGateway, onion.TextNextNode+hop.Ed25519.String())
+		case running == nil, hangs >= hopTimeout && i > 0:
+			return p.refused(ctx, min(forward+back, hopTimeout), storage.StatusTimeout, onion.TextTimeout)
 		}
 		if i == len(nodes)-1 {
-			return p.arrive(ctx, next, body, forward, back, lostHome, i == 0)
+			return p.arrive(ctx, next, body, forward, back, lostHome, i == 0, w.wire.doubled(random))
 		}
 		at = nodeBase + next.index
 	}
@@ -234,8 +249,8 @@ func (p *program) carry(ctx context.Context, path []network.Node, target network
 }
 
 // arrive hands a request to its target.
-func (p *program) arrive(ctx context.Context, target *machine, body []byte, forward, back time.Duration, lost,
-	first bool) (network.Carried, error) {
+func (p *program) arrive(ctx context.Context, target *machine, body []byte, forward, back time.Duration, lost, first,
+	twice bool) (network.Carried, error) {
 	if err := p.sleep(ctx, forward); err != nil {
 		return network.Carried{}, err
 	}
@@ -249,6 +264,10 @@ func (p *program) arrive(ctx context.Context, target *machine, body []byte, forw
 	if forged != nil {
 		answer = *forged
 	} else {
+		if twice {
+			p.world.count("requests that arrive twice", 1)
+			p.world.after(back, func() { <-target.handle(storage.RPCPath, nil, body) })
+		}
 		select {
 		case answer = <-target.handle(storage.RPCPath, nil, body):
 		case <-ctx.Done():
@@ -274,8 +293,12 @@ func (p *program) arrive(ctx context.Context, target *machine, body []byte, forw
 	if err := p.sleep(ctx, back); err != nil {
 		return network.Carried{}, err
 	}
+	clock := target.now()
+	if target.mood() == moodClock {
+		clock = clock.Add(-3 * time.Hour)
+	}
 	return network.Carried{
-		Response: onion.Response{Status: answer.status, Body: string(answer.text)}, Clock: target.now(),
+		Response: onion.Response{Status: answer.status, Body: string(answer.text)}, Clock: clock,
 	}, nil
 }
 
@@ -367,7 +390,7 @@ func (x *peerTransport) RoundTrip(request *http.Request) (*http.Response, error)
 	}
 	var to *machine
 	for _, m := range x.world.nodes {
-		if m.keys.Address() == request.URL.Hostname() {
+		if m.address == request.URL.Hostname() {
 			to = m
 		}
 	}
@@ -384,6 +407,10 @@ func (x *peerTransport) RoundTrip(request *http.Request) (*http.Response, error)
 	}
 	if err := sleep(ctx, there); err != nil {
 		return nil, err
+	}
+	x.world.count("requests between nodes", 1)
+	if x.world.wire.doubled(random) {
+		x.world.after(back, func() { <-to.handle(request.URL.Path, request.Header, body) })
 	}
 	var answer answered
 	select {

@@ -5,12 +5,12 @@ package simulation
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +22,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
+	"sessiontool/lib/network"
 	"sessiontool/lib/node"
 	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/node/ring"
@@ -53,6 +54,8 @@ type world struct {
 	programs sync.WaitGroup // that run
 	later    sync.WaitGroup // ends of faults
 	over     chan struct{}  // closed at quiescence: faults end at once
+	proof    int            // the difficulty that nodes are to ask for; 0 means that of the start
+	changed  atomic.Bool    // a node has changed its swarm, joined or left
 
 	mu    sync.Mutex
 	trace []string
@@ -65,7 +68,11 @@ type person struct {
 	world    *world
 	index    int
 	name     string
-	dir      string
+	dir      string // of the keystore
+	twin     string // of a copy that is used beside it; empty if there is none
+	saved    *saved // the last copy; nil if there is none
+	rolled   bool   // a copy of the keystore was used
+	drift    int
 	keys     sessionid.Keys
 	disk     *disk
 	skew     atomic.Int64
@@ -84,9 +91,16 @@ type machine struct {
 	index   int
 	dir     string
 	keys    ring.Keys
+	key     network.Key
+	name    string // the key in hex
+	address string
 	ip      string
 	swarm   uint64
 	skew    atomic.Int64
+	wrong   atomic.Bool  // its clock has stepped
+	hangs   atomic.Int64 // how long an answer takes
+	listed  bool         // the registry has it
+	drift   int
 	hostile *hostility
 
 	mu      sync.Mutex
@@ -154,12 +168,17 @@ func (w *world) now() time.Time {
 	return began.Add(w.elapsed()).Add(time.Duration(w.skipped.Load()))
 }
 
-func (p *person) now() time.Time  { return p.world.now().Add(time.Duration(p.skew.Load())) }
-func (m *machine) now() time.Time { return m.world.now().Add(time.Duration(m.skew.Load())) }
+func (p *person) now() time.Time  { return p.world.clock(time.Duration(p.skew.Load()), p.drift) }
+func (m *machine) now() time.Time { return m.world.clock(time.Duration(m.skew.Load()), m.drift) }
+
+// clock is what a clock shows that is wrong by skew and runs ahead by some millionths.
+func (w *world) clock(skew time.Duration, drift int) time.Time {
+	return w.now().Add(skew + w.elapsed()/1_000_000*time.Duration(drift))
+}
 
 // logf adds a line to the trace.
 func (w *world) logf(format string, args ...any) {
-	line := fmt.Sprintf("%12.6f ", w.elapsed().Seconds()) + fmt.Sprintf(format, args...)
+	line := fmt.Sprintf("%12.6f ", w.elapsed().Seconds()) + strings.ReplaceAll(fmt.Sprintf(format, args...), w.dir, "")
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.trace = append(w.trace, line)
@@ -201,6 +220,7 @@ type nodeList struct {
 	mu      sync.Mutex
 	version int
 	states  []nodelist.State
+	view    *ring.View // of states
 }
 
 // Nodes implements [ring.Directory].
@@ -223,11 +243,19 @@ func (w *world) listNodes() {
 	w.list.version++
 	w.list.states = nil
 	for _, m := range w.nodes {
+		if !m.listed {
+			continue
+		}
 		w.list.states = append(w.list.states, nodelist.State{
-			PubkeyLegacy: m.keys.Name(), PubkeyEd25519: m.keys.Name(), PubkeyX25519: m.keys.X25519.Public.String(),
+			PubkeyLegacy: m.name, PubkeyEd25519: m.name, PubkeyX25519: m.keys.X25519.Public.String(),
 			PublicIP: m.ip, StoragePort: 22021, SwarmID: m.swarm, Funded: true, Active: true,
 		})
 	}
+	view, err := ring.NewView(&nodelist.Result{States: w.list.states}, "")
+	if err != nil {
+		w.model.fail("harness", "the node list: %v", err)
+	}
+	w.list.view = view
 }
 
 // newWorld makes the world of a schedule; nothing runs in it yet.
@@ -250,13 +278,9 @@ func newWorld(s schedule, dir string) *world {
 func (w *world) swarmOf(pubKey string) (members []*machine) {
 	w.list.mu.Lock()
 	defer w.list.mu.Unlock()
-	view, err := ring.NewView(&nodelist.Result{States: w.list.states}, "")
-	if err != nil {
-		return nil
-	}
-	for _, peer := range view.SwarmOf(pubKey) {
+	for _, peer := range w.list.view.SwarmOf(pubKey) {
 		for _, m := range w.nodes {
-			if m.keys.Name() == peer.Name() {
+			if m.name == peer.Name() {
 				members = append(members, m)
 			}
 		}
@@ -331,7 +355,7 @@ func (w *world) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := range w.schedule.Nodes {
+	for i := range w.schedule.Nodes + w.schedule.Spares {
 		var seed [32]byte
 		if _, err := w.chacha(fmt.Sprint("node ", i)).Read(seed[:]); err != nil {
 			return err
@@ -339,6 +363,12 @@ func (w *world) build(ctx context.Context) error {
 		m := &machine{
 			world: w, index: i, dir: filepath.Join(w.dir, fmt.Sprint("node-", i)), keys: ring.KeysFromSeed(seed),
 			ip: fmt.Sprintf("10.%d.0.1", i+1), disk: newDisk(), swarm: 1 + uint64(i%w.schedule.Swarms)<<62,
+		}
+		m.key = m.keys.Ed25519.Public()
+		m.name, m.address = hex.EncodeToString(m.key[:]), storage.SnodeAddress(m.key)
+		m.listed = i < w.schedule.Nodes
+		if at := w.schedule.People + i; at < len(w.schedule.Drifts) {
+			m.drift = w.schedule.Drifts[at]
 		}
 		if i < w.profile.hostile {
 			m.hostile = newHostility(w)
@@ -352,7 +382,7 @@ func (w *world) build(ctx context.Context) error {
 		w.nodes = append(w.nodes, m)
 	}
 	w.listNodes()
-	for _, m := range w.nodes {
+	for _, m := range w.nodes[:w.schedule.Nodes] {
 		if err := m.start(ctx); err != nil {
 			return err
 		}
@@ -375,6 +405,9 @@ func (w *world) addPerson(ctx context.Context, i int) error {
 		keys: sessionid.KeysFromSeed(seed), disk: newDisk(), friends: make(map[int]bool),
 		running: make(map[string]*program), crashed: make(map[string]bool),
 	}
+	if i < len(w.schedule.Drifts) {
+		p.drift = w.schedule.Drifts[i]
+	}
 	w.people = append(w.people, p)
 	made, err := keystore.Create(ctx, p.dir, keystore.Unlock{}, keystore.Options{})
 	if err != nil {
@@ -386,121 +419,6 @@ func (w *world) addPerson(ctx context.Context, i int) error {
 	}
 	_, err = account.Create(ctx, made, env, p.name, strings.ToUpper(p.name), seed)
 	return err
-}
-
-// deaf is a listener without connections: requests go straight to the node's handler.
-type deaf struct {
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (d *deaf) Accept() (net.Conn, error) {
-	<-d.closed
-	return nil, net.ErrClosed
-}
-
-func (d *deaf) Close() error {
-	d.once.Do(func() { close(d.closed) })
-	return nil
-}
-
-func (d *deaf) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 22021} }
-
-// start starts a node. Its folder must be free.
-func (m *machine) start(ctx context.Context) error {
-	m.mu.Lock()
-	epoch := m.epoch + 1
-	lived := &life{machine: m, epoch: epoch}
-	m.life = lived
-	m.mu.Unlock()
-	started, err := node.Start(ctx, node.Config{
-		DataDir: m.dir, Listener: &deaf{closed: make(chan struct{})}, Directory: &m.world.list,
-		Peers: &peerTransport{m.world, m, epoch}, AllowUnsigned: true,
-		PollInterval: 5*time.Second + time.Duration(m.index)*7919*time.Microsecond,
-		Disk: func(name string, raw store.File) store.File {
-			return &storeFile{file{raw, name, lived, m.disk}, raw}
-		},
-		Now: m.now, Rand: &random{source: m.world.chacha(fmt.Sprint("node ", m.index, " ", epoch))},
-	})
-	if err != nil {
-		return fmt.Errorf("node %d: %w", m.index, err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.node, m.epoch, m.kill = started, epoch, kill{}
-	return nil
-}
-
-// running returns the node and its epoch; nil while it does not run.
-func (m *machine) running() (*node.Node, int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.node, m.epoch
-}
-
-// end takes the node away from the network and returns it; nil if it did not run.
-func (m *machine) end() *node.Node {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	ended := m.node
-	if ended != nil {
-		m.node, m.ended = nil, make(chan struct{})
-		m.epoch++
-	}
-	return ended
-}
-
-// stop stops a node in order.
-func (m *machine) stop(ctx context.Context) error {
-	ended := m.end()
-	if ended == nil {
-		return nil
-	}
-	m.world.logf("node %d stops", m.index)
-	m.serving.Wait()
-	defer close(m.ended)
-	return ended.Close(ctx)
-}
-
-// crash kills a node. If the power fails, its disk loses what was not synced.
-func (m *machine) crash(ctx context.Context) {
-	ended := m.end()
-	if ended == nil {
-		return
-	}
-	m.life.dead.Store(true)
-	m.mu.Lock()
-	k := m.kill
-	m.mu.Unlock()
-	m.world.logf("node %d is killed, power %v", m.index, k.Power)
-	m.world.count("node kills", 1)
-	if k.Power {
-		m.world.count("node power failures", 1)
-		if err := m.disk.losePower(rand.New(rand.NewPCG(k.Tear, 4))); err != nil {
-			m.world.model.fail("harness", "losing power: %v", err)
-		}
-	}
-	m.world.later.Go(func() {
-		defer close(m.ended)
-		m.serving.Wait()
-		_ = ended.Close(ctx) // everything that it does fails
-	})
-}
-
-// revive starts a node again that does not run.
-func (m *machine) revive(ctx context.Context) {
-	if running, _ := m.running(); running != nil {
-		return
-	}
-	m.mu.Lock()
-	ended := m.ended
-	m.mu.Unlock()
-	<-ended
-	if err := m.start(ctx); err != nil {
-		m.world.model.fail("node starts", "%v", err)
-		return
-	}
-	m.world.logf("node %d is back", m.index)
 }
 
 // after runs do when a time has passed, or at quiescence if that comes earlier.
@@ -519,10 +437,10 @@ func (w *world) after(wait time.Duration, do func()) {
 // pause waits for a time of the bubble's clock.
 func pause(wait time.Duration) { <-time.After(wait) }
 
-// folder makes a folder of a world in memory.
+// folder makes a folder of a world in memory. Its name is the same for each world of the process.
 func folder(t *testing.T) string {
-	dir, err := os.MkdirTemp(memory(), "simulation-")
-	if err != nil {
+	dir := filepath.Join(memory(), fmt.Sprintf("simulation-%010d", os.Getpid()))
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -534,41 +452,16 @@ func folder(t *testing.T) string {
 }
 
 // holds reports whether a node that runs has a message of an owner.
-func (m *machine) holds(ctx context.Context, owner sessionid.ID, data string) (has, runs bool) {
+func (m *machine) holds(owner sessionid.ID, data string) (has, runs bool) {
 	running, _ := m.running()
 	if running == nil {
 		return false, false
 	}
-	has, err := holding(ctx, running, owner, data)
-	if err != nil {
+	messages, err := running.Messages(owner.String())
+	if err != nil && !m.life.isDead() {
 		m.world.model.fail("harness", "reading node %d: %v", m.index, err)
 	}
-	return has, true
-}
-
-// holding reads a node's list of an owner's messages until it meets data.
-func holding(ctx context.Context, n *node.Node, owner sessionid.ID, data string) (bool, error) {
-	last := ""
-	for {
-		body := fmt.Appendf(nil, `{"method":"retrieve","params":{"pubKey":"%s","lastHash":"%s"}}`, owner, last)
-		status, text := serve(ctx, n, storage.RPCPath, nil, body)
-		if status != storage.StatusOK {
-			if status == storage.StatusWrongSwarm {
-				return false, nil
-			}
-			return false, fmt.Errorf("status %d: %s", status, text)
-		}
-		page, err := storage.ParseMessages(string(text))
-		if err != nil || len(page) == 0 {
-			return false, err
-		}
-		for _, stored := range page {
-			if stored.Data == data {
-				return true, nil
-			}
-		}
-		last = page[len(page)-1].Hash
-	}
+	return slices.ContainsFunc(messages, func(stored storage.Stored) bool { return stored.Data == data }), err == nil
 }
 
 // writer is a http.ResponseWriter in memory.

@@ -68,6 +68,22 @@ type Contact struct {
 	// Stale reports that the last message was older than a request that came before it. The message has made its
 	// session current, and the contact may have lost that session since.
 	Stale bool
+	// StampedMS is the timestamp of our last text in session-v1 or session-v2; see Stamp.
+	StampedMS int64
+}
+
+// stampAhead is how far the timestamps of texts may run ahead of the clock, in milliseconds. A clock that was set back
+// by more counts.
+const stampAhead = 60_000
+
+// Stamp returns the timestamp in milliseconds of a text in session-v1 or session-v2 that is sealed now: later than that
+// of the text before, since recipients sort texts by it, and phones take a second one with the same timestamp for a copy.
+func (c *Contact) Stamp(now int64) int64 {
+	if c.StampedMS >= now && c.StampedMS-now < stampAhead {
+		now = c.StampedMS + 1
+	}
+	c.StampedMS = now
+	return now
 }
 
 // maxUsedBundles bounds UsedBundles by the number of sessions with one contact.

@@ -43,6 +43,7 @@ type storedContact struct {
 	ResetAt       time.Time     `json:"reset_at,omitzero"`
 	Protocol      string        `json:"protocol,omitempty"` // the word of the constant, or empty
 	Stale         bool          `json:"stale,omitempty"`
+	StampedMS     int64         `json:"stamped_ms,omitempty"`
 }
 
 type storedStatus struct {
@@ -67,7 +68,7 @@ func Encode(c Contact) ([]byte, error) {
 		Incoming: c.Incoming, Outgoing: c.Outgoing, LastRequestMS: c.LastRequestMS, UsedBundles: c.UsedBundles,
 		Status: (*storedStatus)(c.Status), RemindedAt: c.RemindedAt, ResetAt: c.ResetAt,
 		MovedAt: c.MovedAt, RenewedAt: c.RenewedAt, RenewedUntil: c.RenewedUntil,
-		Protocol: string(c.Protocol), Stale: c.Stale,
+		Protocol: string(c.Protocol), Stale: c.Stale, StampedMS: c.StampedMS,
 	})
 }
 
@@ -80,7 +81,7 @@ func Decode(value []byte) (Contact, error) {
 	out := Contact{
 		ID: s.ID, DisplayName: s.DisplayName, Since: s.Since, FriendsSince: s.FriendsSince, Verified: s.Verified,
 		Incoming: s.Incoming, Outgoing: s.Outgoing, LastRequestMS: s.LastRequestMS, UsedBundles: s.UsedBundles,
-		Status: (*Status)(s.Status), RemindedAt: s.RemindedAt, ResetAt: s.ResetAt, Stale: s.Stale,
+		Status: (*Status)(s.Status), RemindedAt: s.RemindedAt, ResetAt: s.ResetAt, Stale: s.Stale, StampedMS: s.StampedMS,
 		MovedAt: s.MovedAt, RenewedAt: s.RenewedAt, RenewedUntil: s.RenewedUntil,
 	}
 	if s.Protocol == "" {

@@ -396,6 +396,24 @@ func Save(tx *keystore.Tx, entry Entry) error {
 	return tx.PutSeq(Table, entry.Seq, value)
 }
 
+// near is how close to now a timestamp is right, in milliseconds.
+const near = 60_000
+
+// Before returns the timestamp in milliseconds of an entry that is sealed again now, so that it is before the texts to
+// the recipient that were sealed after it with the right time; 0 if there are none, or if the message is undated.
+func Before(tx *keystore.Tx, entry Entry, now int64) (stamp int64, err error) {
+	err = Each(tx, func(later Entry) error {
+		right := later.TimestampMS > now-near && later.TimestampMS < now+near
+		if later.Seq > entry.Seq && later.To == entry.To && right && !entry.Undated && !later.Undated {
+			if stamp == 0 || later.TimestampMS <= stamp {
+				stamp = later.TimestampMS - 1
+			}
+		}
+		return nil
+	})
+	return stamp, err
+}
+
 // Each calls visit with each entry, oldest first. Visit may change and delete that entry.
 func Each(tx *keystore.Tx, visit func(Entry) error) error {
 	return tx.Range(Table, 0, func(seq uint64, value []byte) error {

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -76,6 +77,7 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 		propose("to", contacts)
 	}
 	propose("as", contacts)
+	propose("from", contacts)
 	if cmd.Name() == "bundle" { // not listen, whose --for is a time
 		propose("for", contacts)
 	}
@@ -118,6 +120,7 @@ func accountNames(ctx context.Context, app *cli.App) ([]string, error) {
 	return store.Accounts(ctx)
 }
 
+// contactIDs proposes the user's own names for contacts, and then the Session IDs of all.
 func contactIDs(ctx context.Context, app *cli.App) (ids []string, err error) {
 	a, err := app.OpenAccount(ctx)
 	if err != nil {
@@ -125,7 +128,13 @@ func contactIDs(ctx context.Context, app *cli.App) (ids []string, err error) {
 	}
 	contacts, err := a.Contacts(ctx)
 	for _, contact := range contacts {
-		ids = append(ids, cobra.CompletionWithDesc(contact.ID.String(), cli.Visible(contact.DisplayName)))
+		if contact.Name != "" {
+			ids = append(ids, cobra.CompletionWithDesc(contact.Name, contact.ID.String()))
+		}
+	}
+	for _, contact := range contacts {
+		ids = append(ids, cobra.CompletionWithDesc(contact.ID.String(),
+			cli.Visible(cmp.Or(contact.Name, contact.DisplayName))))
 	}
 	return ids, err
 }

@@ -2,7 +2,21 @@ package commands
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,5 +82,78 @@ func TestWithoutIPv4(t *testing.T) {
 	}
 	if nodes := alice.must("", "network", "show", "--select", "nodes"); strings.TrimSpace(nodes) != "5" {
 		t.Errorf("the list has %s nodes afterwards", nodes)
+	}
+}
+
+// expiredCertificate returns a certificate for this machine whose time is over.
+func expiredCertificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := time.Now().Add(-time.Hour)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: end.Add(-time.Hour), NotAfter: end, IPAddresses: []net.IP{{127, 0, 0, 1}},
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: private}
+}
+
+// Several seeds with expired certificates: without pins the error names the certificate and how to pin it, with the
+// right pins everything works, and a wrong pin is refused.
+func TestExpiredSeeds(t *testing.T) {
+	devnet := startDevnet(t, usual)
+	behind, err := url.Parse(devnet.SeedURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: behind.Scheme, Host: behind.Host})
+	}}
+	var seeds []string
+	pins := make(map[string]string)
+	for range 3 {
+		seed := httptest.NewUnstartedServer(forward)
+		seed.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are refused are expected
+		certificate := expiredCertificate(t)
+		seed.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+		seed.StartTLS()
+		t.Cleanup(seed.Close)
+		seeds = append(seeds, seed.URL)
+		pins[seed.URL] = fmt.Sprintf("%x", sha256.Sum256(certificate.Certificate[0]))
+	}
+	alice := &person{t: t, home: t.TempDir()}
+	with := func(pins map[string]string) result {
+		t.Helper()
+		data, err := json.Marshal(map[string]any{"seeds": seeds, "pins": pins, "generation": "2.0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "network.json")
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		alice.seed = file
+		return alice.run("", "", "swarm", "nodes")
+	}
+	for name, pins := range map[string]map[string]string{
+		"no pins": nil, "wrong pins": {seeds[0]: strings.Repeat("0", 64), seeds[1]: strings.Repeat("0", 64)},
+	} {
+		r := with(pins)
+		problem := lastLine(r.err)
+		if gjson.Get(problem, "code").Str != "seed_certificate" || r.code != 5 ||
+			!strings.Contains(gjson.Get(problem, "hint").Str, "network show --help") {
+			t.Errorf("%s: exit %d: %s", name, r.code, problem)
+		}
+	}
+	if r := with(pins); r.code != 0 || strings.Count(r.out, `"type":"node"`) != usual.Nodes {
+		t.Errorf("with the pins: exit %d: %s", r.code, r.err)
+	}
+	if shown := alice.must("", "network", "show", "--select", "pinned.#"); strings.TrimSpace(shown) != "3" {
+		t.Errorf("network show names %s pinned seeds", shown)
 	}
 }

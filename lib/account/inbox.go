@@ -92,7 +92,7 @@ func (a *Account) EndDelivery(ctx context.Context, written, unwritten []inbox.Ev
 	if len(written) == 0 && len(unwritten) == 0 {
 		return nil
 	}
-	return a.update(ctx, func(tx *keystore.Tx) error {
+	return a.group.Update(ctx, func(tx *keystore.Tx) error {
 		return errors.Join(inbox.Delivered(tx, written...), inbox.Withdraw(tx, unwritten...))
 	})
 }
@@ -128,9 +128,11 @@ func (a *Account) Polled(ctx context.Context) (gap []inbox.Event, err error) {
 		if err != nil || !write {
 			return err
 		}
-		kept, err := a.keptFor(tx)
-		if err != nil {
-			return err
+		kept := shortestKept
+		if !last.IsZero() && now.Sub(last) > kept { // reading all contacts takes time, so only when it matters
+			if kept, err = a.keptFor(tx); err != nil {
+				return err
+			}
 		}
 		if !last.IsZero() && now.Sub(last) > kept {
 			event := inbox.Event{
@@ -160,8 +162,11 @@ func (a *Account) keptFor(tx *keystore.Tx) (time.Duration, error) {
 	if err == nil && all && !none {
 		return storage.MaxTTLMillis28 * time.Millisecond, nil
 	}
-	return storage.MaxTTLMillis20 * time.Millisecond, err
+	return shortestKept, err
 }
+
+// shortestKept is the least that keptFor returns.
+const shortestKept = storage.MaxTTLMillis20 * time.Millisecond
 
 // Inbox returns the newest events, at most limit, oldest first.
 func (a *Account) Inbox(ctx context.Context, limit int) (events []inbox.Event, err error) {

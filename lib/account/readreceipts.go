@@ -39,24 +39,14 @@ const maxReadAtOnce = 256
 // SendRead puts read receipts for texts among events into the outbox, for any process to send: one message for each
 // friend. Strangers, blocked contacts, and other devices of the account get none.
 func (a *Account) SendRead(ctx context.Context, events []inbox.Event) error {
-	read := make(map[sessionid.ID][]uint64)
-	var order []sessionid.ID
-	for _, event := range events {
-		if event.Kind != inbox.EventMessage || event.From == a.ID() || event.TimestampMS <= 0 || event.SetAside {
-			continue
-		}
-		if read[event.From] == nil {
-			order = append(order, event.From)
-		}
-		read[event.From] = append(read[event.From], uint64(event.TimestampMS))
-	}
-	if len(order) == 0 {
+	read := inbox.TextsBySender(events, a.ID())
+	if len(read) == 0 {
 		return nil
 	}
 	return a.update(ctx, func(tx *keystore.Tx) error {
-		for _, from := range order {
-			for some := range slices.Chunk(read[from], maxReadAtOnce) {
-				if err := a.sendRead(tx, from, some); err != nil {
+		for _, texts := range read {
+			for some := range slices.Chunk(texts.TimestampsMS, maxReadAtOnce) {
+				if err := a.sendRead(tx, texts.From, some); err != nil {
 					return err
 				}
 			}

@@ -54,6 +54,18 @@ func TestJoin(t *testing.T) {
 		}
 		return len(stored) == 1
 	})
+	state, err := joined.Inspect()
+	if err != nil || len(state.Nodes) != 5 || !state.Nodes[0].Own || state.Nodes[0].Load.Messages != 1 ||
+		state.Nodes[1].Own || state.Swarms != 2 || state.Difficulty != 1 {
+		t.Errorf("the joined node shows %+v, %v", state, err)
+	}
+	call(t, info, storage.MethodSwarm, anyKey)
+	if figures, err := joined.Figures(0); err != nil || len(figures.Storage) != 1 || len(figures.Durations) == 0 {
+		t.Errorf("its figures are %+v, %v", figures, err)
+	}
+	if _, err := joined.Figures(1); !errors.Is(err, ErrNode) {
+		t.Errorf("the figures of another node: %v", err)
+	}
 	mustClose(t, joined)
 	<-joined.Done()
 

@@ -55,6 +55,15 @@ func TestSplit(t *testing.T) {
 	if _, err := Split(strings.Repeat("x", PhoneChars*MaxParts)); !errors.Is(err, ErrTooLong) {
 		t.Errorf("a text of more than %d parts: %v", MaxParts, err)
 	}
+	if parts, err := Split(strings.Repeat("x", 1990*MaxParts)); err != nil || len(parts) != MaxParts {
+		t.Errorf("a text of %d parts: %d, %v", MaxParts, len(parts), err)
+	}
+	for _, char := range []string{"x", "\uffff"} { // the last code point of one UTF-16 code unit
+		whole := strings.Repeat(char, 2*1994) // what two parts hold beside their numbers
+		if parts, err := Split(whole); err != nil || len(parts) != 2 {
+			t.Errorf("two full parts of %q are %d, %v", char, len(parts), err)
+		}
+	}
 	text := strings.Repeat("x", 30_000) // the numbers take two digits
 	parts, err := Split(text)
 	if err != nil || !strings.HasPrefix(parts[0], "(1/16) ") {
@@ -69,6 +78,8 @@ func TestSplitPlaces(t *testing.T) {
 		"line":        {strings.Repeat("x", 1200) + "\n" + strings.Repeat("y ", 600), "x\n"},
 		"word":        {strings.Repeat("word ", 500), "word "},
 		"early line":  {"x\n" + strings.Repeat("y", 2500), "y"},
+		"half a part": {strings.Repeat("x", 1994/2-1) + "\n" + strings.Repeat("y", 2500), "y"},
+		"after half":  {strings.Repeat("x", 1994/2) + "\n" + strings.Repeat("y", 2500), "\n"},
 		"family":      {strings.Repeat(family, 300), family},
 		"flags":       {"x" + strings.Repeat("🇩🇪", 700), "🇩🇪"},
 		"accent":      {strings.Repeat("e\u0301", 1500), "e\u0301"},
@@ -89,6 +100,26 @@ func TestSplitPlaces(t *testing.T) {
 		}
 		if next := bare[1]; name != "long accent" && joined(bare[0]+next, len(bare[0])) {
 			t.Errorf("%s: cut within a grapheme", name)
+		}
+	}
+}
+
+// The first and the last code point of each range that belongs to a grapheme, and their neighbours, which do not.
+func TestJoined(t *testing.T) {
+	for _, test := range []struct {
+		before, after string
+		want          bool
+	}{
+		{"x", "y", false}, {"\r", "\n", true}, {"\n", "\r", false},
+		{"x", "\u115f", false}, {"x", "\u1160", true}, {"x", "\u11ff", true}, {"x", "\u1200", false},
+		{"\u05ff", "1", false}, {"\u0600", "1", true}, {"\u0605", "1", true}, {"\u0606", "1", false},
+		{"x", "\U0001f3fa", false}, {"x", "\U0001f3fb", true}, {"x", "\U0001f3ff", true}, {"x", "\U0001f400", false},
+		{"x", "\U000e001f", false}, {"x", "\U000e0020", true}, {"x", "\U000e007f", true}, {"x", "\U000e0080", false},
+		{"\U0001f1e5", "🇦", false}, {"🇦", "🇿", true}, {"🇿", "🇦", true}, {"🇿", "\U0001f200", false},
+		{"🇦🇿", "🇿", false}, {"🇦🇿🇦", "🇿", true}, {"x🇦", "🇿", true},
+	} {
+		if got := joined(test.before+test.after, len(test.before)); got != test.want {
+			t.Errorf("%+q and %+q: %v", test.before, test.after, got)
 		}
 	}
 }

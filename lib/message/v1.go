@@ -213,10 +213,7 @@ func parseV1(b []byte) (Content, error) {
 		content.Body = data
 	}
 	if errors.Is(err, ErrEmpty) {
-		content, err = Content{Body: Unknown{}}, nil
-		if len(known) > 0 {
-			content, err = parseBeside(known)
-		}
+		return parseBeside(known)
 	}
 	return content, err
 }

@@ -37,6 +37,7 @@ func TestText(t *testing.T) {
 	w := NewWriter(&text)
 	w.Family("up", "gauge", "one line\nand a \\")
 	w.Sample("up", 1)
+	w.Sample("up", 2, "kind", "y", "a name without a value")
 	w.Sample("up", 0.25, "node", "a\"b\\c\nd", "kind", "x")
 	w.Family("took_seconds", "histogram", "how long")
 	w.Histogram("took_seconds", h, "node", "a")
@@ -46,6 +47,7 @@ func TestText(t *testing.T) {
 	want := `# HELP up one line\nand a \\
 # TYPE up gauge
 up 1
+up{kind="y"} 2
 up{node="a\"b\\c\nd",kind="x"} 0.25
 # HELP took_seconds how long
 # TYPE took_seconds histogram

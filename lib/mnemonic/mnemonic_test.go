@@ -82,6 +82,10 @@ func TestInvalidWordIsNotQuoted(t *testing.T) {
 	if !strings.Contains(err.Error(), "number 6 ") {
 		t.Errorf("position is missing: %v", err)
 	}
+	_, err = mnemonic.Decode("nostril ramped going abbey abbey zoom " + words[len("nostril ramped going eleven imitate adept "):])
+	if !errors.Is(err, mnemonic.ErrInvalidWord) || !strings.Contains(err.Error(), "numbers 4 to 6 ") {
+		t.Errorf("three words that do not occur together: %v", err)
+	}
 }
 
 func TestSeedSizes(t *testing.T) {

@@ -30,12 +30,8 @@ const (
 // matter.
 func Of(a, b sessionid.ID) string {
 	first, second := fingerprint(a.String(), a[:]), fingerprint(b.String(), b[:])
-	if second < first {
-		first, second = second, first
-	}
-	digits := first + second
-	groups := make([]string, 0, Digits/group)
-	for ; digits != ""; digits = digits[group:] {
+	var groups []string
+	for digits := min(first, second) + max(first, second); digits != ""; digits = digits[group:] {
 		groups = append(groups, digits[:group])
 	}
 	return strings.Join(groups, " ")

@@ -44,6 +44,9 @@ func TestBothSeeTheSame(t *testing.T) {
 	if !regexp.MustCompile(`^(\d{5} ){11}\d{5}$`).MatchString(number) {
 		t.Errorf("not 12 groups of 5 digits: %q", number)
 	}
+	if digits := strings.ReplaceAll(number, " ", ""); digits[:half] > digits[half:] {
+		t.Errorf("the greater half is the first one: %s", number)
+	}
 	if number == Of(id(t, 1), id(t, 3)) || number == Of(id(t, 3), id(t, 2)) {
 		t.Error("another person has the same number")
 	}

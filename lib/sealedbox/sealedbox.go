@@ -12,6 +12,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"io"
+	"slices"
 
 	"golang.org/x/crypto/nacl/secretbox"
 	//lint:ignore SA1019 HSalsa20 derives the key of a crypto_box, and no other package has it
@@ -100,8 +101,5 @@ func Open(recipient x25519.KeyPair, sealed []byte) ([]byte, sessionid.ID, error)
 // signedText returns the text that the signature covers. It includes the recipient, so that a recipient cannot forward
 // the message as one to another recipient.
 func signedText(padded, senderEd25519 []byte, recipient x25519.PublicKey) []byte {
-	text := make([]byte, 0, len(padded)+len(senderEd25519)+len(recipient))
-	text = append(text, padded...)
-	text = append(text, senderEd25519...)
-	return append(text, recipient[:]...)
+	return slices.Concat(padded, senderEd25519, recipient[:])
 }

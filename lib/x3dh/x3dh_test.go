@@ -216,10 +216,11 @@ func TestLowOrderKeys(t *testing.T) {
 	p := newPair(t)
 	bundle := NewBundle(p.bob.Public, p.signed, nil)
 	bundle.OneTimePrekey = new(x25519.PublicKey)
-	if _, err := Initiate(p.alice, p.base, bundle); !errors.Is(err, x25519.ErrLowOrder) {
+	_, err := Initiate(p.alice, p.base, bundle)
+	if !errors.Is(err, x25519.ErrLowOrder) || !strings.Contains(err.Error(), "DH4:") {
 		t.Errorf("one-time prekey: %v", err)
 	}
-	_, err := Respond(p.bob, p.signed.KeyPair, nil, x25519.PublicKey{}, p.base.Public)
+	_, err = Respond(p.bob, p.signed.KeyPair, nil, x25519.PublicKey{}, p.base.Public)
 	if !errors.Is(err, x25519.ErrLowOrder) {
 		t.Errorf("their identity: %v", err)
 	}

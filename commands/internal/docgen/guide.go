@@ -31,12 +31,12 @@ var tasks = []task{
 			`df -P / | server send --to $ME -`,
 			`me poll --output human`,
 		}, "cookbook.md#an-alert-from-cron"},
-	{"Answer by script", "Read messages as they arrive, one JSON record a line, and answer each. Here it ends after two " +
-		"seconds without one.",
+	{"Answer by script", "Run a command for each message as it arrives: it gets the JSON record on stdin, and its exit code 0 " +
+		"accepts the message, which comes again otherwise. Here it ends after two seconds without one.",
 		[]string{
 			`me send --to $SERVER --text 'which system?'`,
-			`server listen --max-idle 2s --select0 from | xargs -0 -n 1 sh -c 'sessiontool --keystore "$HOME/server" ` +
-				`send --to "$1" --text "$(uname -s)"' answer`,
+			`server listen --max-idle 2s --only message --exec 'sessiontool --keystore "$HOME/server" send ` +
+				`--to "$(grep -o "\"from\":\"[0-9a-f]*" | cut -c 9-)" --text "$(uname -s)" --select route'`,
 			`me poll --select text`,
 		}, "cookbook.md#a-bot-in-ten-lines-of-shell"},
 	{"Watch a swarm", "Which nodes keep an account's messages, how they are, and whether they agree.",

@@ -299,9 +299,9 @@ func send(o op, texts []*text, request bool) func(context.Context, *program) err
 						fails(t, err)
 						continue
 					}
-					begun := router.Begin(out, draft)
+					place := router.Queue(out.To)
 					sending.Go(func() {
-						out, receipt, err := begun.Run(ctx)
+						out, receipt, err := place.Send(ctx, out, draft)
 						if err == nil {
 							if err = p.receipt(t, out.Data, receipt); err == nil {
 								err = a.Finish(context.WithoutCancel(ctx), out.Seq)

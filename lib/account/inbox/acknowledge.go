@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"sessiontool/keystore"
+	"sessiontool/lib/sessionid"
 )
 
 // ErrNoEvent reports an ID that no received event has.
@@ -72,4 +73,28 @@ func acknowledgeRest(tx *keystore.Tx, rest map[string][]int, out []Acknowledged)
 		delete(rest, event.ID)
 		return tx.Delete(TableUndelivered, name)
 	})
+}
+
+// Texts are the timestamps of texts of one sender.
+type Texts struct {
+	From         sessionid.ID
+	TimestampsMS []uint64
+}
+
+// TextsBySender returns the texts among events by their senders, without those of the account itself and those that are
+// set aside.
+func TextsBySender(events []Event, self sessionid.ID) (all []Texts) {
+	place := make(map[sessionid.ID]int)
+	for _, event := range events {
+		if event.Kind != EventMessage || event.From == self || event.TimestampMS <= 0 || event.SetAside {
+			continue
+		}
+		i, found := place[event.From]
+		if !found {
+			i = len(all)
+			place[event.From], all = i, append(all, Texts{From: event.From})
+		}
+		all[i].TimestampsMS = append(all[i].TimestampsMS, uint64(event.TimestampMS))
+	}
+	return all
 }

@@ -35,8 +35,12 @@ var perFrame = [kinds]int{
 	kindDelivered: 16, kindOther: 8, kindRefused: 16,
 }
 
-// client stands for the side of an edge that is no node.
-const client = -1
+const (
+	// client stands for the side of an edge that is no node.
+	client = -1
+	// stranger stands for a node that the last inspection did not find.
+	stranger = -2
+)
 
 // edge is something that moves from a node to a node, or happens at one node.
 type edge struct {

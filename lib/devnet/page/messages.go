@@ -17,7 +17,7 @@ type message struct {
 // holder is a node that has a message.
 type holder struct {
 	Node  int   `json:"i"`
-	From  int   `json:"from"`  // the node that sent it; client if a client sent it, too
+	From  int   `json:"from"`  // the node that sent it; client if a client sent it, too; or stranger
 	After int64 `json:"after"` // milliseconds after the first node
 }
 

@@ -235,7 +235,7 @@ func TestContentSecurityPolicy(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"assets/", "assets/../page.go", "assets/none.js", "templates/page.html", "x"} {
+	for _, path := range []string{"assets/", "assets/../page.go", "assets/none.js", "templates/page.html", "templates/dialog.html", "x"} {
 		if status, _, _ := get(t, p.URL()+path); status != 404 {
 			t.Errorf("%s: status %d", path, status)
 		}

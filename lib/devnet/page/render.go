@@ -1,17 +1,14 @@
 package page
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"maps"
 	"net/http"
 	"path"
 	"slices"
 	"strconv"
-	"sync"
 
 	"sessiontool/lib/devnet"
 )
@@ -19,12 +16,7 @@ import (
 //go:embed assets templates
 var files embed.FS
 
-// templates are parsed when the first page is served.
-var templates = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("").ParseFS(files, "templates/*.html"))
-})
-
-// document is what the templates show.
+// document is what the page shows.
 type document struct {
 	Ring       ringPicture
 	Nodes      []nodeView
@@ -89,12 +81,7 @@ func (p *Page) newDocument(v *view, node int) (document, error) {
 func (d document) Outside() int { return len(d.Nodes) - d.Own }
 
 // Plural returns word, with an s unless count is 1.
-func (d document) Plural(count int, word string) string {
-	if count == 1 {
-		return word
-	}
-	return word + "s"
-}
+func (d document) Plural(count int, word string) string { return plural(count, word) }
 
 // overview is the figures of the whole network.
 type overview struct {
@@ -146,14 +133,14 @@ func (d document) Positions() (text string) {
 	return text
 }
 
-func (p *Page) serveDocument(w http.ResponseWriter, r *http.Request) { p.render(w, r, "page.html") }
+func (p *Page) serveDocument(w http.ResponseWriter, r *http.Request) { p.render(w, r, document.page) }
 
-func (p *Page) servePart(name string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { p.render(w, r, name) }
+func (p *Page) servePart(part func(document) string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { p.render(w, r, part) }
 }
 
-// render writes a template about the node that the request names, if any.
-func (p *Page) render(w http.ResponseWriter, r *http.Request, name string) {
+// render writes a part of the page, about the node that the request names, if any.
+func (p *Page) render(w http.ResponseWriter, r *http.Request, part func(document) string) {
 	node := -1
 	if text := r.FormValue("node"); text != "" {
 		var err error
@@ -163,16 +150,12 @@ func (p *Page) render(w http.ResponseWriter, r *http.Request, name string) {
 		}
 	}
 	d, err := p.newDocument(p.collector.present(), node)
-	var out bytes.Buffer
-	if err == nil {
-		err = templates().ExecuteTemplate(&out, name, d)
-	}
 	if err != nil {
 		p.options.Logger.Error("making the page", "error", err)
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
-	p.write(w, "text/html; charset=utf-8", out.Bytes())
+	p.write(w, "text/html; charset=utf-8", []byte(part(d)))
 }
 
 // types are the content types of assets. Those of the system's tables may differ.

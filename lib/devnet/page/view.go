@@ -89,9 +89,16 @@ func (n *nodeView) Label() string {
 		text += " (" + strings.Join(n.Faults, ", ") + ")"
 	}
 	if n.Status == statusRuns || n.Status == statusFault {
-		text += fmt.Sprintf(", %d messages", n.Messages)
+		text += fmt.Sprintf(", %d %s", n.Messages, plural(n.Messages, "message"))
 	}
 	return text
+}
+
+func plural(count int, word string) string {
+	if count == 1 {
+		return word
+	}
+	return word + "s"
 }
 
 func sizeText(bytes int64) string {
@@ -208,12 +215,12 @@ func faultText(f devnet.Fault) string {
 	return text
 }
 
-// find returns the place of a node, or -1.
+// find returns the place of a node, or stranger.
 func (v *view) find(key string) int16 {
 	if i, ok := v.byKey[key]; ok {
 		return i
 	}
-	return -1
+	return stranger
 }
 
 // members returns the number of nodes in the swarm of node i.

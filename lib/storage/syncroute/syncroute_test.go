@@ -83,6 +83,15 @@ func TestParseDeliveries(t *testing.T) {
 	}
 }
 
+// A delivery may have as much data as a stored message.
+func TestLargestDelivery(t *testing.T) {
+	data := strings.Repeat("a", storage.MaxDataBytes)
+	got, err := syncroute.ParseDeliveries(`{"messages":[{"id":"` + deliveryID + `","data":"` + data + `"}]}`)
+	if err != nil || len(got) != 1 || got[0].Data != data {
+		t.Errorf("%d deliveries, %v", len(got), err)
+	}
+}
+
 func TestParseAck(t *testing.T) {
 	want := [syncroute.AckSize]byte{1, 2, 3}
 	text := base64.StdEncoding.EncodeToString(want[:])

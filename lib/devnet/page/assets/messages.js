@@ -2,7 +2,7 @@
 
 import { clock } from "./timeline.js";
 
-const shown = 12, interval = 400;
+const shown = 12, interval = 400, client = -1;
 
 export class Messages {
   constructor(ring) {
@@ -59,12 +59,12 @@ export class Messages {
     beads.className = "beads";
     for (let k = 0; k < Math.max(message.need, message.copies.length); k++) {
       const bead = document.createElement("i"), copy = message.copies[k];
-      if (copy) bead.className = copy.from < 0 ? "stored" : "replica";
+      if (copy) bead.className = copy.from === client ? "stored" : "replica";
       beads.append(bead);
     }
     const count = message.copies.length, last = message.copies[count - 1];
     note.textContent = `${count} of ${message.need}` + (count >= message.need && last ? ` in ${last.after} ms` : "");
-    const clients = message.copies.filter((copy) => copy.from < 0).length;
+    const clients = message.copies.filter((copy) => copy.from === client).length;
     const more = document.createElement("span");
     more.className = "unseen";
     more.textContent = `, message of ${clock(message.t)}, ${clients} copies from the client`;

@@ -58,7 +58,7 @@ export class Ring {
     node.fill.setAttribute("r", (this.nodeRadius(node) * Math.sqrt(fill)).toFixed(1));
     const parts = node.link.getAttribute("aria-label").split(", ").slice(0, 3);
     parts.push(statusTexts[status] + (faults?.length ? ` (${faults.join(", ")})` : ""));
-    if (status < 2) parts.push(`${messages} messages`);
+    if (status < 2) parts.push(messages === 1 ? "1 message" : `${messages} messages`);
     node.link.setAttribute("aria-label", parts.join(", "));
   }
 

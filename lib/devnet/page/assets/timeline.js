@@ -135,7 +135,7 @@ export class Timeline {
     }
     pen.font = `${11 * scale}px system-ui, sans-serif`;
     pen.fillStyle = colour("quiet");
-    for (let ago = 0; ago <= this.span; ago += 120) {
+    for (let ago = 0; ago <= this.span; ago += width < 500 * scale ? 300 : 120) {
       const x = width - ago * step;
       pen.textAlign = ago === 0 ? "right" : ago === this.span ? "left" : "center";
       pen.fillText(ago ? `${ago / 60} min ago` : "now", x, height - 2 * scale);

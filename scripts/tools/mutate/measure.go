@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// pkg is a package with its mutants.
+type pkg struct {
+	root, dir        string // of the module, of the package
+	importPath, name string // name is the path within the module
+	word             string // of the package clause
+	files            map[string]*source
+	mutants          []*mutant
+}
+
+// source is a file with the edits that put all mutants into it.
+type source struct {
+	text  []byte
+	edits []edit
+}
+
+func (p *pkg) readFile(path string) error {
+	text, err := os.ReadFile(path)
+	p.files[path] = &source{text: text}
+	return err
+}
+
+// counts is the result for a package.
+type counts struct {
+	killed, hung int
+	survivors    []string // rows of a table
+}
+
+func (c counts) mutants() int { return c.killed + c.hung + len(c.survivors) }
+
+// measure runs the package's tests for each mutant that they reach.
+func (p *pkg) measure(work string) (result counts, err error) {
+	if tests, err := filepath.Glob(filepath.Join(p.dir, "*_test.go")); err != nil || len(tests) == 0 {
+		return counts{}, err
+	}
+	covered, err := p.coverage(work)
+	if err != nil {
+		return counts{}, err
+	}
+	program := filepath.Join(work, "all.test")
+	if err := p.build(work, program, nil); err != nil {
+		return counts{}, err
+	}
+	plain, err := p.limits(program)
+	if err != nil {
+		return counts{}, err
+	}
+	for _, m := range p.mutants {
+		if !covered(m) {
+			continue
+		}
+		runs := program
+		if m.constant != nil {
+			runs = filepath.Join(work, "one.test")
+			if p.build(work, runs, m) != nil {
+				continue // not a program: a constant that overflows, for example
+			}
+		}
+		switch outcome, err := p.try(runs, m, plain); {
+		case err != nil:
+			return counts{}, err
+		case outcome == hung:
+			result.hung++
+		case outcome == killed:
+			result.killed++
+		default:
+			result.survivors = append(result.survivors, p.row(m))
+		}
+	}
+	return result, nil
+}
+
+// row describes a mutant, without its line, which changes often.
+func (p *pkg) row(m *mutant) string {
+	escape := func(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+	return fmt.Sprintf("| `%s/%s` | `%s` | `%s` | `%s` |", p.name, filepath.Base(m.file), m.function, escape(m.from), m.to)
+}
+
+// coverage reports which mutants the package's tests reach.
+func (p *pkg) coverage(work string) (func(*mutant) bool, error) {
+	profile := filepath.Join(work, "cover.out")
+	if out, err := p.command("go", "test", "-vet=off", "-count=1", "-coverprofile", profile, ".").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("tests fail without a change: %w\n%s", err, out)
+	}
+	data, err := os.ReadFile(profile)
+	if err != nil {
+		return nil, err
+	}
+	type block struct {
+		file        string
+		first, last int
+	}
+	var blocks []block
+	for line := range strings.Lines(string(data)) {
+		// name.go:line.column,line.column statements count
+		fields := strings.Fields(line)
+		if len(fields) != 3 || fields[2] == "0" {
+			continue
+		}
+		name, span, _ := strings.Cut(fields[0], ":")
+		from, to, _ := strings.Cut(span, ",")
+		first, _, _ := strings.Cut(from, ".")
+		last, _, _ := strings.Cut(to, ".")
+		b := block{file: filepath.Base(name)}
+		if b.first, err = strconv.Atoi(first); err != nil {
+			continue // the line with the mode
+		}
+		if b.last, err = strconv.Atoi(last); err != nil {
+			return nil, err
+		}
+		blocks = append(blocks, b)
+	}
+	return func(m *mutant) bool {
+		return slices.ContainsFunc(blocks, func(b block) bool {
+			return b.file == filepath.Base(m.file) && b.first <= m.line && m.line <= b.last
+		})
+	}, nil
+}
+
+// build makes the test program with all mutants or, if one is not nil, with that change of a constant alone.
+func (p *pkg) build(work, program string, one *mutant) error {
+	overlay := struct{ Replace map[string]string }{make(map[string]string)}
+	write := func(path string, text []byte) error {
+		changed := filepath.Join(work, filepath.Base(path))
+		overlay.Replace[path] = changed
+		return os.WriteFile(changed, text, 0o600)
+	}
+	if one != nil {
+		file := p.files[one.file]
+		if err := write(one.file, apply(file.text, []edit{*one.constant})); err != nil {
+			return err
+		}
+	} else {
+		for path, file := range p.files {
+			if err := write(path, apply(file.text, file.edits)); err != nil {
+				return err
+			}
+		}
+		if err := write(filepath.Join(p.dir, "mutate_helpers.go"), fmt.Appendf(nil, helperCode, p.word)); err != nil {
+			return err
+		}
+	}
+	list, err := json.Marshal(overlay)
+	if err != nil {
+		return err
+	}
+	names := filepath.Join(work, "overlay.json")
+	if err := os.WriteFile(names, list, 0o600); err != nil {
+		return err
+	}
+	out, err := p.command("go", "test", "-vet=off", "-c", "-overlay", names, "-o", program, ".").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+}
+
+func (p *pkg) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = p.dir
+	return cmd
+}
+
+// limit bounds a run in seconds of processor time, and in time.
+type limit struct {
+	cpu  int
+	wall time.Duration
+}
+
+// limits runs the tests without a change, and returns the bounds for runs with one.
+func (p *pkg) limits(program string) (limit, error) {
+	cmd := p.command(program)
+	started := time.Now()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return limit{}, fmt.Errorf("the tests fail without a change: %w\n%s", err, out)
+	}
+	used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return limit{2 + int(math.Ceil(10*used.Seconds())), time.Minute + 20*time.Since(started)}, nil
+}
+
+// outcome is what the tests say of a mutant.
+type outcome int
+
+const (
+	survived outcome = iota
+	killed
+	hung
+)
+
+// try runs the tests for a mutant: the short ones first, which are enough for most.
+func (p *pkg) try(program string, m *mutant, bounds limit) (outcome, error) {
+	for _, short := range []string{"-test.short=true", "-test.short=false"} {
+		if got, err := p.runOnce(program, m, bounds, short); err != nil || got != survived {
+			return got, err
+		}
+	}
+	return survived, nil
+}
+
+func (p *pkg) runOnce(program string, m *mutant, bounds limit, short string) (outcome, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), bounds.wall)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -t "$1"; shift; exec "$@"`, "mutate", strconv.Itoa(bounds.cpu),
+		program, "-test.failfast", short)
+	cmd.Dir = p.dir
+	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(m.id))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return survived, nil
+	case ctx.Err() != nil:
+		return hung, nil
+	case !errors.As(err, &exit):
+		return survived, err
+	case exit.ExitCode() < 0: // a signal: the limit of processor time
+		return hung, nil
+	}
+	return killed, nil
+}

@@ -40,7 +40,10 @@ type Call struct {
 	// repeated only if a probe has no answer either.
 	Wait time.Duration
 	Slow bool
-	Late func() // called at most once, when the answer is late; may be nil
+	// Hedged means that a late answer to a Slow call is worth the same call to another target: Late is called after the
+	// time that earlier answers to it took.
+	Hedged bool
+	Late   func() // called at most once, when the answer is late; may be nil
 }
 
 // patient reports whether a late answer is no sign of a fault.

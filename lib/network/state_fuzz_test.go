@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/network/latency"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
@@ -77,7 +78,7 @@ func FuzzStateFile(f *testing.F) {
 		if c.Difficulty() < 1 {
 			t.Errorf("the difficulty is %d", c.Difficulty())
 		}
-		if late := c.lateAfter(Call{Method: storage.MethodSwarm}); late < lateSoonest {
+		if late := c.lateAfter(Call{Method: storage.MethodSwarm}); late < latency.Soonest {
 			t.Errorf("an answer is late after %s", late)
 		}
 		c.Now()

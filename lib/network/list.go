@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"sessiontool/lib/swarm"
 )
 
@@ -95,7 +97,7 @@ func ParseList(data []byte) ([]Node, error) {
 		return nil, fmt.Errorf("%w: %w", ErrList, err)
 	}
 	if len(form.Result) > 0 {
-		nodes, err := parseSeedAnswer(data)
+		nodes, _, err := parseSeedAnswer(data)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrList, err)
 		}
@@ -148,7 +150,7 @@ func (l listedNode) node() (Node, error) {
 	if err != nil {
 		return Node{}, err
 	}
-	node, ok := parseSeedState(state)
+	node, ok := parseSeedState(gjson.ParseBytes(state))
 	if !ok {
 		return Node{}, errors.New("it needs usable pubkey_ed25519, pubkey_x25519, ip and port")
 	}

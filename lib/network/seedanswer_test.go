@@ -9,6 +9,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/storage/nodelist"
@@ -40,7 +43,7 @@ func list(entries ...string) []byte {
 }
 
 func TestParseSeedAnswer(t *testing.T) {
-	nodes, err := parseSeedAnswer(list(entry(nil)))
+	nodes, _, err := parseSeedAnswer(list(entry(nil)))
 	if err != nil || len(nodes) != 1 {
 		t.Fatalf("got %v, %v", nodes, err)
 	}
@@ -68,7 +71,7 @@ func TestSeedEntriesAreReadLeniently(t *testing.T) {
 			func(n Node) bool { return n.Address == "" }},
 		{"IPv6", map[string]string{"public_ip": `"2001:db8::1"`}, func(n Node) bool { return n.IP == "2001:db8::1" }},
 	} {
-		nodes, err := parseSeedAnswer(list(entry(test.change)))
+		nodes, _, err := parseSeedAnswer(list(entry(test.change)))
 		if err != nil || len(nodes) != 1 || !test.check(nodes[0]) {
 			t.Errorf("%s: got %+v, %v", test.name, nodes, err)
 		}
@@ -90,12 +93,12 @@ func TestBadSeedEntriesAreLeftOut(t *testing.T) {
 		{"pubkey_x25519": `"01` + strings.Repeat("00", 30) + `80"`},  // of order 4, with the top bit
 	} {
 		good := entry(map[string]string{"pubkey_ed25519": `"` + strings.Repeat("c3", 32) + `"`})
-		nodes, err := parseSeedAnswer(list(entry(change), good))
+		nodes, _, err := parseSeedAnswer(list(entry(change), good))
 		if err != nil || len(nodes) != 1 || nodes[0].Ed25519[0] != 0xc3 {
 			t.Errorf("%v: got %+v, %v; want the good entry alone", change, nodes, err)
 		}
 	}
-	if nodes, err := parseSeedAnswer(list(`7`, `null`, `"x"`, entry(nil),
+	if nodes, _, err := parseSeedAnswer(list(`7`, `null`, `"x"`, entry(nil),
 		entry(map[string]string{"storage_port": "1"}))); err != nil || len(nodes) != 1 || nodes[0].Port != 22021 {
 		t.Errorf("got %+v, %v; want the first entry with its key alone", nodes, err)
 	}
@@ -115,7 +118,7 @@ func TestSeedAnswersThatAreNone(t *testing.T) {
 		"no usable entry":        list(`{}`),
 		"too many":               list(append(tooMany, entry(nil))...),
 	} {
-		if nodes, err := parseSeedAnswer(body); err == nil {
+		if nodes, _, err := parseSeedAnswer(body); err == nil {
 			t.Errorf("%s: got %+v", name, nodes)
 		}
 	}
@@ -147,7 +150,7 @@ func TestRecordedNodeLists(t *testing.T) {
 		if json.Unmarshal(row.Response.Body, &answer) != nil || len(answer.Result.States) == 0 {
 			continue
 		}
-		nodes, err := parseSeedAnswer(row.Response.Body)
+		nodes, _, err := parseSeedAnswer(row.Response.Body)
 		if err != nil || len(nodes) != len(answer.Result.States) {
 			t.Fatalf("understood %d nodes of %d, %v", len(nodes), len(answer.Result.States), err)
 		}
@@ -164,6 +167,28 @@ func TestRecordedNodeLists(t *testing.T) {
 	}
 }
 
+// What readPlain reads, it reads as json.Unmarshal does. The entries of real seeds are among that.
+func FuzzPlainState(f *testing.F) {
+	f.Add([]byte(entry(nil)))
+	f.Add([]byte(`{"Pubkey_ed25519":"x","pubkey_ed25519":"\u0061","storage_port":1e3,"swarm_id":18446744073709551615}`))
+	f.Add([]byte(`{"public_ip":"a","public_ip":null,"storage_port":"7"}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var plain, want seedState
+		if !json.Valid(raw) || !utf8.Valid(raw) || !plain.readPlain(gjson.ParseBytes(raw)) {
+			return
+		}
+		if err := json.Unmarshal(raw, &want); err != nil || plain != want {
+			t.Errorf("%q: %+v, want %+v, %v", raw, plain, want, err)
+		}
+	})
+}
+
+func TestUsualStatesArePlain(t *testing.T) {
+	if !new(seedState).readPlain(gjson.Parse(entry(nil))) {
+		t.Errorf("%s is not read", entry(nil))
+	}
+}
+
 // Whatever a seed says, a list is bounded and every node in it can be reached by its own account, and it survives the
 // state file.
 func FuzzParseSeedAnswer(f *testing.F) {
@@ -172,7 +197,7 @@ func FuzzParseSeedAnswer(f *testing.F) {
 	f.Add([]byte(`{"result":{"service_node_states":[[]]}}`))
 	f.Add([]byte(`{"result":null}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		nodes, err := parseSeedAnswer(body)
+		nodes, _, err := parseSeedAnswer(body)
 		if err != nil {
 			return
 		}

@@ -9,7 +9,10 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/nodelist"
@@ -99,6 +102,11 @@ func agreed(lists []seedList) bool {
 
 // common returns the nodes that at least wanted lists have, with the same address and swarm.
 func common(lists []seedList, wanted int) (nodes []Node) {
+	if len(lists) == wanted && !slices.ContainsFunc(lists, func(l seedList) bool {
+		return !slices.Equal(l.nodes, lists[0].nodes)
+	}) {
+		return lists[0].nodes // as most of the time
+	}
 	votes := make(map[Node]int)
 	taken := make(map[Key]bool)
 	for _, list := range lists {
@@ -171,67 +179,113 @@ func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, s
 	if answer.Status != storage.StatusOK {
 		return nil, time.Time{}, "", fmt.Errorf("status %d", answer.Status)
 	}
-	nodes, err := parseSeedAnswer(answer.Body)
+	nodes, generation, err := parseSeedAnswer(answer.Body)
 	if err != nil {
 		return nil, time.Time{}, "", err
 	}
-	var parsed struct {
-		Result struct {
-			Generation storage.Generation `json:"generation"`
-		} `json:"result"`
-	}
-	if err := json.Unmarshal(answer.Body, &parsed); err != nil {
-		return nil, time.Time{}, "", err
-	}
-	return nodes, answer.Time(), parsed.Result.Generation, nil
+	return nodes, answer.Time(), generation, nil
 }
 
 // parseSeedAnswer reads a node list and leaves out unusable entries. It refuses a list without usable entries. Of
-// entries with the same key the first counts.
-func parseSeedAnswer(body []byte) ([]Node, error) {
+// entries with the same key the first counts. Our own registry adds the network's generation.
+func parseSeedAnswer(body []byte) ([]Node, storage.Generation, error) {
 	var answer struct {
 		Result struct {
-			States json.RawMessage `json:"service_node_states"`
+			States     json.RawMessage    `json:"service_node_states"`
+			Generation storage.Generation `json:"generation"`
 		} `json:"result"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("answer is not a node list: %w", err)
+		return nil, "", fmt.Errorf("answer is not a node list: %w", err)
 	}
-	states, err := storage.Elements(answer.Result.States, maxNodes+1)
-	if err != nil {
-		return nil, fmt.Errorf("answer is not a node list: %w", err)
+	states := gjson.ParseBytes(answer.Result.States)
+	switch {
+	case len(answer.Result.States) == 0:
+		return nil, "", errors.New("answer is not a node list: list is missing")
+	case states.Type != gjson.Null && !states.IsArray():
+		return nil, "", errors.New("answer is not a node list: list is not a JSON array")
 	}
-	if len(states) > maxNodes {
-		return nil, fmt.Errorf("node list has more than %d entries", maxNodes)
-	}
-	seen := make(map[Key]bool)
+	seen, count := make(map[Key]bool), 0
 	var nodes []Node
-	for _, state := range states {
+	states.ForEach(func(_, state gjson.Result) bool {
 		if node, ok := parseSeedState(state); ok && !seen[node.Ed25519] {
 			seen[node.Ed25519] = true
 			nodes = append(nodes, node)
 		}
+		count++
+		return count <= maxNodes
+	})
+	if count > maxNodes {
+		return nil, "", fmt.Errorf("node list has more than %d entries", maxNodes)
 	}
 	if len(nodes) == 0 {
-		return nil, errors.New("node list has no usable entry")
+		return nil, "", errors.New("node list has no usable entry")
 	}
-	return nodes, nil
+	return nodes, answer.Result.Generation, nil
+}
+
+// seedState is one entry of get_n_service_nodes.
+type seedState struct {
+	PubkeyEd25519 string      `json:"pubkey_ed25519"`
+	PubkeyX25519  string      `json:"pubkey_x25519"`
+	PublicIP      string      `json:"public_ip"`
+	StoragePort   json.Number `json:"storage_port"`
+	SwarmID       json.Number `json:"swarm_id"`
+	PubkeyLegacy  string      `json:"service_node_pubkey"`
+}
+
+// readPlain reads valid JSON as json.Unmarshal does, in a third of the time. It returns false for one that it
+// does not read: another type of value than usual, or another spelling of a name.
+func (s *seedState) readPlain(object gjson.Result) (plain bool) {
+	if !object.IsObject() {
+		return false
+	}
+	plain = true
+	object.ForEach(func(name, value gjson.Result) bool {
+		switch name.Str {
+		case "pubkey_ed25519":
+			s.PubkeyEd25519 = value.Str
+		case "pubkey_x25519":
+			s.PubkeyX25519 = value.Str
+		case "public_ip":
+			s.PublicIP = value.Str
+		case "service_node_pubkey":
+			s.PubkeyLegacy = value.Str
+		case "storage_port":
+			s.StoragePort = json.Number(value.Raw)
+		case "swarm_id":
+			s.SwarmID = json.Number(value.Raw)
+		default:
+			plain = !slices.ContainsFunc(stateFields, func(known string) bool {
+				return strings.EqualFold(name.Str, known)
+			})
+			return plain
+		}
+		wanted := gjson.String
+		if name.Str == "storage_port" || name.Str == "swarm_id" {
+			wanted = gjson.Number
+		}
+		plain = value.Type == wanted
+		return plain
+	})
+	return plain
+}
+
+// stateFields are the names in a seedState.
+var stateFields = []string{
+	"pubkey_ed25519", "pubkey_x25519", "public_ip", "storage_port", "swarm_id", "service_node_pubkey",
 }
 
 // parseSeedState reads one entry of get_n_service_nodes (storage-2.0.md section 10) leniently: some seeds write numbers
 // as text, and some leave out fields that were not requested. An entry without usable keys or without an address and
 // port is not a node; an address of 0.0.0.0 means that it is unknown.
-func parseSeedState(raw json.RawMessage) (Node, bool) {
-	var state struct {
-		PubkeyEd25519 string      `json:"pubkey_ed25519"`
-		PubkeyX25519  string      `json:"pubkey_x25519"`
-		PublicIP      string      `json:"public_ip"`
-		StoragePort   json.Number `json:"storage_port"`
-		SwarmID       json.Number `json:"swarm_id"`
-		PubkeyLegacy  string      `json:"service_node_pubkey"`
-	}
-	if json.Unmarshal(raw, &state) != nil {
-		return Node{}, false
+func parseSeedState(object gjson.Result) (Node, bool) {
+	var state seedState
+	if !state.readPlain(object) {
+		state = seedState{}
+		if json.Unmarshal([]byte(object.Raw), &state) != nil {
+			return Node{}, false
+		}
 	}
 	edKey, edErr := parseKey(state.PubkeyEd25519)
 	xKey, xErr := parseKey(state.PubkeyX25519)

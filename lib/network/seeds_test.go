@@ -45,7 +45,7 @@ func TestNewChecksItsConfig(t *testing.T) {
 }
 
 // serve starts a seed with these answers.
-func serve(t *testing.T, handler http.HandlerFunc) string {
+func serve(t testing.TB, handler http.HandlerFunc) string {
 	t.Helper()
 	s := httptest.NewServer(handler)
 	t.Cleanup(s.Close)

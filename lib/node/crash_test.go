@@ -179,19 +179,30 @@ func (n *testNetwork) startLoad(users []user, target func(u user) (string, bool)
 				if !ok {
 					continue
 				}
-				params := solved(n.t, u.pubKey(), strconv.Itoa(i), time.Now(), time.Hour, 1)
-				got, err := n.tryAt(address, http.MethodPost, storage.RPCPath, nil,
-					request(n.t, storage.MethodStore, params))
+				body, hash := n.nextStore(u, i)
+				got, err := n.tryAt(address, http.MethodPost, storage.RPCPath, nil, body)
 				if err == nil && got.status == 200 {
 					l.stored.Add(1)
 					l.mu.Lock()
-					l.acked[u.pubKey()] = append(l.acked[u.pubKey()], store.NewMessage20(params).HashText())
+					l.acked[u.pubKey()] = append(l.acked[u.pubKey()], hash)
 					l.mu.Unlock()
 				}
 			}
 		})
 	}
 	return l
+}
+
+// nextStore makes store i of a user, by both storage RPCs in turn, and the hash of its message.
+func (n *testNetwork) nextStore(u user, i int) (body []byte, hash string) {
+	text, now := strconv.Itoa(i), time.Now()
+	if i%2 == 0 {
+		params := solved(n.t, u.pubKey(), text, now, time.Hour, 1)
+		return request(n.t, storage.MethodStore, params), store.NewMessage20(params).HashText()
+	}
+	params := u.put(0, text, now, time.Hour)
+	m := store.NewMessage28(u.pubKey(), 0, params.Timestamp, params.TTL, []byte(text))
+	return request(n.t, storage.MethodStore, params), m.HashText()
 }
 
 func (l *load) end() {

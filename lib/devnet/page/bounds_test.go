@@ -27,6 +27,9 @@ func collect(t *testing.T, n *network, now *time.Time) *collector {
 // However much happens, a frame, the history and the followed messages stay within their bounds, and nothing is
 // uncounted.
 func TestBounds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	n := newNetwork(300, 5)
 	now := time.Unix(1_000_000, 0)
 	c := collect(t, n, &now)

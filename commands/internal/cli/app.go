@@ -40,6 +40,7 @@ type App struct {
 	AccountName string // --account; empty for the only account
 	networkName string
 	timeout     time.Duration
+	parallel    int // --parallel
 	lockTimeout time.Duration
 	proxy       proxySetting
 	output      string // of --output
@@ -57,6 +58,7 @@ type App struct {
 	specs    map[*cobra.Command]Spec
 	presence *presence.Presence
 	network  *network.Client
+	routers  []*route.Router
 
 	running    *stoppable // context of the command, nil before it runs
 	unfinished bool       // see LeaveUnfinished
@@ -71,7 +73,7 @@ func New(streams Streams) *App {
 		Streams: streams, bar: &progressBar{out: streams.Err},
 		printer: &printer{out: streams.Out, err: streams.Err, terminal: streams.OutIsTerminal},
 		Log:     slog.New(slog.DiscardHandler), specs: make(map[*cobra.Command]Spec),
-		timeout: defaultTimeout, lockTimeout: keystore.DefaultLockTimeout,
+		timeout: defaultTimeout, lockTimeout: keystore.DefaultLockTimeout, parallel: defaultParallel,
 	}
 }
 
@@ -85,6 +87,14 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 	refuse(flags, "timeout", func() error {
 		if app.timeout < 0 {
 			return errors.New("a time must not be negative")
+		}
+		return nil
+	})
+	flags.IntVar(&app.parallel, "parallel", defaultParallel,
+		"how many items of a batch are under way in the network at one time")
+	refuse(flags, "parallel", func() error {
+		if app.parallel < 1 || app.parallel > maxParallel {
+			return fmt.Errorf("not within 1 and %d", maxParallel)
 		}
 		return nil
 	})
@@ -139,6 +149,12 @@ func parseKept(text string) (kept inbox.Kept, err error) {
 
 // defaultTimeout is long enough for a proof of work and for a few dead nodes on the way.
 const defaultTimeout = 2 * time.Minute
+
+// The default and the bound of --parallel.
+const (
+	defaultParallel = 32
+	maxParallel     = 1024
+)
 
 // Prepare sets the global settings from flags, then environment, then config file, then defaults. It returns an error
 // if the command delivers messages and there is no stdout.
@@ -334,6 +350,9 @@ func (app *App) WriteError(problem record.Error) {
 // Close closes what the run has opened.
 func (app *App) Close() error {
 	var errs []error
+	for _, router := range app.routers {
+		errs = append(errs, router.Close())
+	}
 	if app.network != nil {
 		errs = append(errs, app.network.Close())
 	}
@@ -372,7 +391,7 @@ func (app *App) OpenKeystore(ctx context.Context) (*keystore.Store, error) {
 }
 
 func (app *App) keystoreOptions() keystore.Options {
-	return keystore.Options{LockTimeout: app.lockTimeout, CommitHook: app.Streams.CommitHook}
+	return keystore.Options{LockTimeout: app.lockTimeout, CommitHook: app.Streams.CommitHook, Disk: app.Streams.Disk}
 }
 
 // CreateKeystore opens the keystore, and makes it if there is none.
@@ -458,6 +477,9 @@ func (app *App) OpenNetwork() (*network.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if app.Streams.Network != nil {
+		app.Streams.Network(&config)
+	}
 	client, err := network.New(config)
 	if err != nil {
 		return nil, err
@@ -477,5 +499,7 @@ func (app *App) OpenRouter(ctx context.Context, options route.Options) (*account
 		return nil, nil, err
 	}
 	options.Log = app.Log
-	return a, route.New(a, client, options), nil
+	router := route.New(a, client, options)
+	app.routers = append(app.routers, router)
+	return a, router, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/network"
+	"sessiontool/lib/network/lag"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route"
 	"sessiontool/lib/storage"
@@ -71,7 +72,7 @@ func readClock(ctx context.Context, app *cli.App, client *network.Client) (recor
 // clockText describes in words what a comparison of clocks has found.
 func clockText(clock record.Clock) string {
 	return fmt.Sprintf("this machine's clock is %s, by the time of the network's %s",
-		network.Lag(time.Duration(clock.OffsetMS)*time.Millisecond), clock.Source)
+		lag.Words(time.Duration(clock.OffsetMS)*time.Millisecond), clock.Source)
 }
 
 // clockProblem is what is wrong with a clock that nodes would refuse.

@@ -54,8 +54,8 @@ func runFriendRequestSend(ctx context.Context, app *cli.App, opts *friendRequest
 	if err != nil {
 		return err
 	}
-	request := func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
-		return a.RequestFriend(ctx, draft, opts.again)
+	request := func(a *account.Account, draft account.Draft) *account.Sealing {
+		return a.BeginRequest(draft, opts.again)
 	}
 	return drafts.Send(ctx, app, &opts.Flags, options, request)
 }

@@ -26,7 +26,8 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"command is killed or the network is down, the same command again goes on with the same message, and\n" +
 			"every other send, poll or listen sends it too.\n\n" +
 			"A friend who listens gets the text at once: over the synchronous route, without proof of work and\n" +
-			"stored nowhere. If the friend does not acknowledge it within --ack-timeout, the same message is\n" +
+			"stored nowhere, except the first one after the friend came online, which also is stored. If the friend\n" +
+			"does not acknowledge it within --ack-timeout, the same message is\n" +
 			"stored for later, as for friends who are offline; see the receipt's route and reason. With --route\n" +
 			"sync it is not stored but fails: it may have arrived all the same if only the acknowledgement was\n" +
 			"lost, and the same command again within an hour goes on with the same message, which the friend\n" +
@@ -148,9 +149,9 @@ func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {
 	if opts.dryRun {
 		return drafts.DryRun(ctx, app, &opts.Flags, options)
 	}
-	send := func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
+	send := func(a *account.Account, draft account.Draft) *account.Sealing {
 		draft.OnlySync, draft.Copy = opts.route == record.RouteSync, opts.copies
-		return a.Send(ctx, draft)
+		return a.BeginSend(draft)
 	}
 	return drafts.Send(ctx, app, &opts.Flags, options, send)
 }

@@ -34,14 +34,14 @@ var layers = [][]string{
 	{"lib/storage"},
 	{"lib/storage/rpc20", "lib/storage/rpc28", "lib/storage/syncroute", "lib/storage/nodelist",
 		"lib/storage/storagehttp"},
-	{"lib/storage/signtext"},
+	{"lib/storage/signtext", "lib/network/latency", "lib/network/lag", "lib/network/public", "lib/network/clocks"},
 	{
 		"lib/network", "lib/presence", "lib/wycheproof", "lib/fakeproxy", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/store/kv", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
 		"lib/node/replication", "lib/node/link", "lib/node/forward", "lib/node/behaviour",
 	},
 	{"lib/account/tables"},
-	{"lib/account/lifetime", "lib/account/usedkeys"},
+	{"lib/account/lifetime", "lib/account/usedkeys", "lib/account/groupcommit"},
 	{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
 		"lib/account/undecided", "lib/account/strangers", "lib/account/forgery", "lib/account/efforts",
@@ -56,6 +56,7 @@ var layers = [][]string{
 		"commands/internal/picture", "commands/internal/human", "commands/internal/hook", "commands/internal/sdnotify",
 	},
 	{"commands/internal/tracefiles"},
+	{"commands/internal/inflight"},
 	{"commands/internal/cli"},
 	{"commands/internal/who", "commands/internal/cli/clitest", "commands/internal/docgen", "commands/internal/render", "commands/internal/simulation"},
 	{"commands/internal/drafts", "commands/internal/tracecmd"},
@@ -68,7 +69,7 @@ var layers = [][]string{
 		"commands/internal/plumbing",
 		"commands/internal/receivecmd",
 	},
-	{"commands", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
+	{"commands", "commands/internal/distance", "commands/generate", "cmd/sessiontool", "lib/schema/generate"},
 }
 
 // sameLayer lists the imports within a layer. Go refuses cycles; the list keeps these imports few.

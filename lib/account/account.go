@@ -19,6 +19,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account/draft"
 	"sessiontool/lib/account/efforts"
+	"sessiontool/lib/account/groupcommit"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/lifetime"
 	"sessiontool/lib/account/outbox"
@@ -79,6 +80,7 @@ type Account struct {
 	keys  sessionid.Keys
 
 	outbox *outbox.Box
+	group  *groupcommit.Group // of the steps of outgoing messages, many of which are in flight together
 
 	// inside is held in each transaction of this process. It guards the time of package lifetime in the current
 	// transaction, and the efforts of the batch that it receives.
@@ -103,7 +105,9 @@ func newAccount(store *keystore.Store, env Environment, name string) *Account {
 		env.Announce = func() error { return nil }
 	}
 	process := outbox.Process{Now: env.Now, Owner: env.Owner, Announce: env.Announce, StateOf: env.StateOf}
-	return &Account{store: store, env: env, name: name, outbox: outbox.New(process)}
+	a := &Account{store: store, env: env, name: name, outbox: outbox.New(process)}
+	a.group = groupcommit.New(a.update)
+	return a
 }
 
 // CheckNames returns the error of [keystore.CheckAccountName] or [message.CheckDisplayName] for these names.

@@ -9,6 +9,7 @@ import (
 	"sessiontool/keystore"
 	"sessiontool/lib/account/addressbook"
 	"sessiontool/lib/account/contacts"
+	"sessiontool/lib/account/groupcommit"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/sessions"
@@ -20,7 +21,12 @@ import (
 	"sessiontool/lib/x3dh"
 )
 
-// RequestFriend seals a friend request and puts it into the outbox. The text may be empty, except with session-v1,
+// RequestFriend is [Account.BeginRequest] and Wait.
+func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (out Outgoing, err error) {
+	return a.BeginRequest(draft, again).Wait(ctx)
+}
+
+// BeginRequest seals a friend request and puts it into the outbox, as [Account.BeginSend] does with a text. The text may be empty, except with session-v1,
 // whose request is its text ([ErrNoText]). Without again, it returns [ErrRequestPending] while an earlier request waits
 // for an answer, [ErrAlreadyFriends] for a friend, and [ErrAskedAlready] if a request of the contact waits to be
 // accepted.
@@ -28,43 +34,46 @@ import (
 // With again, the request is sent in all three cases. That reaches a friend that has lost its state, and makes friends
 // after both sides have asked. A waiting request that is older than this keystore does not count either (see
 // answersAnew).
-func (a *Account) RequestFriend(ctx context.Context, draft Draft, again bool) (out Outgoing, err error) {
+func (a *Account) BeginRequest(draft Draft, again bool) *Sealing {
 	if draft.To == a.ID() {
-		return Outgoing{}, ErrSelf
+		return groupcommit.Failed[Outgoing](ErrSelf)
 	}
+	var err error
 	if draft.Text != "" {
 		err = draft.Complete()
 	} else {
 		err = draft.CompleteTTL()
 	}
 	if err != nil {
-		return Outgoing{}, err
+		return groupcommit.Failed[Outgoing](err)
 	}
+	return groupcommit.Make(a.group, func(tx *keystore.Tx) (Outgoing, error) { return a.requestIn(tx, draft, again) })
+}
+
+// requestIn is the transaction of BeginRequest.
+func (a *Account) requestIn(tx *keystore.Tx, draft Draft, again bool) (out Outgoing, err error) {
 	digest := draft.Digest(KindFriendRequest)
-	err = a.update(ctx, func(tx *keystore.Tx) error {
-		var found bool
-		if out, found, err = a.outbox.Resume(tx, digest); err != nil || found {
-			return err
-		}
-		contact, err := contacts.For(tx, draft.To, a.env.Now())
-		if err != nil {
-			return err
-		}
-		switch state := contact.State(a.env.Now()); {
-		case state == StateReceived && !again && !a.outdated(*contact.Incoming):
-			return ErrAskedAlready
-		case state == StateFriends && !again:
-			return ErrAlreadyFriends
-		case state == StateSent && !again:
-			return fmt.Errorf("%w: it was sent at %s", ErrRequestPending, contact.Outgoing.At.Format(time.RFC3339))
-		}
-		if out, err = a.askFriend(tx, draft, contact); err != nil {
-			return err
-		}
-		out.Digest, out.Fresh = digest, draft.TimestampMS == 0
-		return a.outbox.Add(tx, &out, a.env.Owner)
-	})
-	return out, err
+	out, found, err := a.outbox.Resume(tx, digest)
+	if err != nil || found {
+		return out, err
+	}
+	contact, err := contacts.For(tx, draft.To, a.env.Now())
+	if err != nil {
+		return out, err
+	}
+	switch state := contact.State(a.env.Now()); {
+	case state == StateReceived && !again && !a.outdated(*contact.Incoming):
+		return out, ErrAskedAlready
+	case state == StateFriends && !again:
+		return out, ErrAlreadyFriends
+	case state == StateSent && !again:
+		return out, fmt.Errorf("%w: it was sent at %s", ErrRequestPending, contact.Outgoing.At.Format(time.RFC3339))
+	}
+	if out, err = a.askFriend(tx, draft, contact); err != nil {
+		return out, err
+	}
+	out.Digest, out.Fresh = digest, draft.TimestampMS == 0
+	return out, a.outbox.Add(tx, &out, a.env.Owner)
 }
 
 // askFriend seals a friend request in the contact's protocol.

@@ -92,7 +92,7 @@ func (a *Account) EndDelivery(ctx context.Context, written, unwritten []inbox.Ev
 	if len(written) == 0 && len(unwritten) == 0 {
 		return nil
 	}
-	return a.update(ctx, func(tx *keystore.Tx) error {
+	return a.group.Update(ctx, func(tx *keystore.Tx) error {
 		return errors.Join(inbox.Delivered(tx, written...), inbox.Withdraw(tx, unwritten...))
 	})
 }

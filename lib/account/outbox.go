@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"slices"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/outbox"
@@ -97,27 +98,35 @@ func (a *Account) SaveSolution(ctx context.Context, out Outgoing) error {
 // SaveReceipt records that a node has the message. The entry stays until Finish: if this process dies before it has
 // reported the receipt, a rerun gets it.
 func (a *Account) SaveReceipt(ctx context.Context, seq uint64, receipt Receipt) error {
-	return a.update(ctx, func(tx *keystore.Tx) error { return a.outbox.SaveReceipt(tx, seq, receipt) })
+	return a.group.Update(ctx, func(tx *keystore.Tx) error { return a.outbox.SaveReceipt(tx, seq, receipt) })
 }
 
 // Release makes an entry claimable again, unless another process has taken it over.
 func (a *Account) Release(ctx context.Context, seq uint64) error {
-	return a.update(ctx, func(tx *keystore.Tx) error { return a.outbox.Release(tx, seq) })
+	return a.group.Update(ctx, func(tx *keystore.Tx) error { return a.outbox.Release(tx, seq) })
 }
 
-// Finish records that the receipt was reported. The entry stays until this process has ended cleanly: if it is killed
-// before its caller knows the result, a rerun must not send the message again. Seq 0 stands for a receipt that was
-// remembered without an entry.
-func (a *Account) Finish(ctx context.Context, seq uint64) error {
-	if seq == 0 {
+// Finish records that the receipts of entries were reported. An entry stays until this process has ended cleanly: if it
+// is killed before its caller knows the result, a rerun must not send the message again. Seq 0 stands for a receipt that
+// was remembered without an entry.
+func (a *Account) Finish(ctx context.Context, seqs ...uint64) error {
+	seqs = slices.DeleteFunc(slices.Clone(seqs), func(seq uint64) bool { return seq == 0 })
+	if len(seqs) == 0 {
 		return nil
 	}
-	return a.changeOutgoing(ctx, seq, func(stored *Outgoing) { stored.Reported = true })
+	return a.group.Update(ctx, func(tx *keystore.Tx) error {
+		for _, seq := range seqs {
+			if err := outbox.Change(tx, seq, func(stored *Outgoing) { stored.Reported = true }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Discard deletes an entry that can never be sent, or an answer that was sent.
 func (a *Account) Discard(ctx context.Context, out Outgoing) error { return a.discard(ctx, out) }
 
 func (a *Account) changeOutgoing(ctx context.Context, seq uint64, change func(*Outgoing)) error {
-	return a.update(ctx, func(tx *keystore.Tx) error { return outbox.Change(tx, seq, change) })
+	return a.group.Update(ctx, func(tx *keystore.Tx) error { return outbox.Change(tx, seq, change) })
 }

@@ -195,8 +195,8 @@ func TestRestamp(t *testing.T) {
 	alice, bob := w.friends()
 	out := alice.seals(Draft{To: bob.ID(), Text: "the disk is full"})
 	out.StampMS, out.Nonce = out.TimestampMS, "nonce"
-	if alice.Late(out, w.now.Add(freshFor)) || !alice.Late(out, w.now.Add(freshFor+1)) ||
-		!alice.Late(out, w.now.Add(-month)) {
+	if out.Late(w.now.Add(outbox.FreshFor)) || !out.Late(w.now.Add(outbox.FreshFor+1)) ||
+		!out.Late(w.now.Add(-month)) {
 		t.Error("a message is late at another time than after a minute")
 	}
 	first := out.Data

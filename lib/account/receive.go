@@ -10,6 +10,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/efforts"
+	"sessiontool/lib/account/groupcommit"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/peerkeys"
@@ -68,14 +69,16 @@ func (a *Account) ReceiveAside(ctx context.Context, batch []Incoming, cursors []
 	return a.receiveBatch(ctx, batch, cursors, aside)
 }
 
-// ReceiveAsked is [Account.Receive] for one message whose result the caller prints, whatever it is: a message that was
-// refused before is tried again, and one that cannot be opened is not counted.
-func (a *Account) ReceiveAsked(ctx context.Context, in Incoming) (Opened, error) {
-	opened, err := a.receiveBatch(ctx, []Incoming{in}, nil, asked)
-	if err != nil {
-		return Opened{}, err
-	}
-	return opened[0], nil
+// BeginAsked is [Account.Receive] for a message whose result the caller prints, whatever it is: one that was refused
+// before is tried again, and one that cannot be opened is not counted. Messages are opened in the order of the calls.
+func (a *Account) BeginAsked(in Incoming) *groupcommit.Result[Opened] {
+	return groupcommit.Make(a.group, func(tx *keystore.Tx) (Opened, error) {
+		opened, err := a.receiveIn(tx, []Incoming{in}, nil, asked)
+		if err != nil {
+			return Opened{}, err
+		}
+		return opened[0], nil
+	})
 }
 
 // way is what becomes of the results of a receiveBatch.
@@ -87,40 +90,44 @@ const (
 	asked              // this process prints something for each message
 )
 
-func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursors []Cursor, how way) ([]Opened, error) {
-	var opened []Opened
-	err := a.update(ctx, func(tx *keystore.Tx) error {
-		if err := a.forgetSeen(tx); err != nil {
-			return err
-		}
-		opened = nil
-		book := a.book(tx)
-		a.efforts = efforts.New()
-		for _, in := range batch {
-			one, err := a.receive(tx, book, in, how)
-			if err != nil {
-				return err
-			}
-			opened = append(opened, one)
-		}
-		if err := book.MakeRoom(strangerContacts{a, tx, book}); err != nil {
-			return err
-		}
-		if err := book.Save(); err != nil {
-			return err
-		}
-		if err := readAgain(tx, opened); err != nil {
-			return err
-		}
-		for _, cursor := range cursors {
-			if err := inbox.SetCursor(tx, cursor.Node, cursor.Hash); err != nil {
-				return err
-			}
-		}
-		return nil
+func (a *Account) receiveBatch(ctx context.Context, batch []Incoming, cursors []Cursor, how way) (opened []Opened,
+	err error) {
+	err = a.update(ctx, func(tx *keystore.Tx) error {
+		opened, err = a.receiveIn(tx, batch, cursors, how)
+		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	return opened, nil
+}
+
+func (a *Account) receiveIn(tx *keystore.Tx, batch []Incoming, cursors []Cursor, how way) (opened []Opened, err error) {
+	if err := a.forgetSeen(tx); err != nil {
+		return nil, err
+	}
+	book := a.book(tx)
+	a.efforts = efforts.New()
+	for _, in := range batch {
+		one, err := a.receive(tx, book, in, how)
+		if err != nil {
+			return nil, err
+		}
+		opened = append(opened, one)
+	}
+	if err := book.MakeRoom(strangerContacts{a, tx, book}); err != nil {
+		return nil, err
+	}
+	if err := book.Save(); err != nil {
+		return nil, err
+	}
+	if err := readAgain(tx, opened); err != nil {
+		return nil, err
+	}
+	for _, cursor := range cursors {
+		if err := inbox.SetCursor(tx, cursor.Node, cursor.Hash); err != nil {
+			return nil, err
+		}
 	}
 	return opened, nil
 }

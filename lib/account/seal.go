@@ -7,6 +7,7 @@ import (
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/contacts"
+	"sessiontool/lib/account/groupcommit"
 	"sessiontool/lib/account/layers"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/account/sessions"
@@ -16,46 +17,56 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// Send seals a draft and puts it into the outbox, in one transaction with the ratchet step. If a killed run of the same
-// draft left its message there, Send takes that over. With session-v1 the recipient need not be a friend or known.
-// Errors: [ErrUnknownContact], [ErrNotFriends], [ErrSelf], [ErrNoText], [ErrTTL], [ErrOnlyAsync], and those of
-// [message.CheckText].
+// Sealing is a draft that is sealed into the outbox: see [Account.BeginSend].
+type Sealing = groupcommit.Result[Outgoing]
+
+// Send is [Account.BeginSend] and Wait.
 func (a *Account) Send(ctx context.Context, draft Draft) (out Outgoing, err error) {
+	return a.BeginSend(draft).Wait(ctx)
+}
+
+// BeginSend seals a draft and puts it into the outbox, in one transaction with the ratchet step. If a killed run of the
+// same draft left its message there, BeginSend takes that over. With session-v1 the recipient need not be a friend or
+// known. Drafts are sealed in the order of the calls. The caller must call Wait. Errors: [ErrUnknownContact],
+// [ErrNotFriends], [ErrSelf], [ErrNoText], [ErrTTL], [ErrOnlyAsync], and those of [message.CheckText].
+func (a *Account) BeginSend(draft Draft) *Sealing {
 	if err := draft.Complete(); err != nil {
-		return Outgoing{}, err
+		return groupcommit.Failed[Outgoing](err)
 	}
-	err = a.update(ctx, func(tx *keystore.Tx) error {
-		if err := a.outbox.Tidy(tx); err != nil {
-			return err
+	return groupcommit.Make(a.group, func(tx *keystore.Tx) (Outgoing, error) { return a.sendIn(tx, draft) })
+}
+
+// sendIn is the transaction of BeginSend.
+func (a *Account) sendIn(tx *keystore.Tx, draft Draft) (out Outgoing, err error) {
+	if err := a.outbox.Tidy(tx); err != nil {
+		return out, err
+	}
+	earlier, found, err := a.resumeText(tx, draft)
+	if err != nil {
+		return out, err
+	}
+	if found {
+		out = earlier
+		out.Ref = draft.Ref
+		if out.Receipt != nil {
+			return out, nil
 		}
-		earlier, found, err := a.resumeText(tx, draft)
-		if err != nil {
-			return err
-		}
-		if found {
-			out = earlier
-			out.Ref = draft.Ref
-			if out.Receipt != nil {
-				return nil
-			}
-			out.OnlySync, out.Behind = draft.OnlySync, a.outbox.Behind(draft.To)
-			return outbox.Save(tx, out)
-		}
-		if out, err = a.sealDraft(tx, draft); err != nil {
-			return err
-		}
-		out.Digest, out.DraftID, out.Content = earlier.Digest, draft.ID, earlier.Content
 		out.OnlySync, out.Behind = draft.OnlySync, a.outbox.Behind(draft.To)
-		out.Fresh = draft.TimestampMS == 0
-		if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
-			return err
-		}
-		if err := a.leaveCopy(tx, draft, out); err != nil {
-			return err
-		}
-		return a.askForAnswer(tx, out)
-	})
-	return out, err
+		return out, outbox.Save(tx, out)
+	}
+	if out, err = a.sealDraft(tx, draft); err != nil {
+		return out, err
+	}
+	out.Digest, out.DraftID, out.Content = earlier.Digest, draft.ID, earlier.Content
+	out.OnlySync, out.Behind = draft.OnlySync, a.outbox.Behind(draft.To)
+	out.Fresh = draft.TimestampMS == 0
+	if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
+		return out, err
+	}
+	if err := a.leaveCopy(tx, draft, out); err != nil {
+		return out, err
+	}
+	return out, a.askForAnswer(tx, out)
 }
 
 // resumeText returns the message of an earlier run of a draft. If there is none, the entry has only the digests by which
@@ -103,7 +114,7 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 			return err
 		}
 		out.Digest, out.DraftID, out.Content = old.Digest, old.DraftID, old.Content
-		out.OnlySync, out.Behind = old.OnlySync, old.Behind
+		out.OnlySync, out.Behind, out.Again = old.OnlySync, old.Behind, true
 		if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
 			return err
 		}

@@ -198,7 +198,7 @@ func TestRefusedV2(t *testing.T) {
 		"a later version":       {encoded(append([]byte{0, 3}, signed[2:]...)), inbox.CodeNewerProtocol},
 		"a zero alone":          {encoded([]byte{0}), inbox.CodeNewerProtocol},
 	} {
-		opened, err := alice.ReceiveAsked(t.Context(), Incoming{Data: test.data, Route: message.RouteAsync})
+		opened, err := alice.BeginAsked(Incoming{Data: test.data, Route: message.RouteAsync}).Wait(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -507,7 +507,7 @@ func TestRefusalsAreTriedAgain(t *testing.T) {
 
 	garbage := w.stranger().garbage(alice, bob.ID(), 1)[0]
 	for i := range 3 {
-		opened, err := alice.ReceiveAsked(t.Context(), Incoming{Data: garbage, Route: message.RouteAsync})
+		opened, err := alice.BeginAsked(Incoming{Data: garbage, Route: message.RouteAsync}).Wait(t.Context())
 		if err != nil || opened.Event.Text != sealedsender.ErrDecrypt.Error() || opened.Duplicate != (i > 0) {
 			t.Errorf("asked for %d times it is %+v, %v", i+1, opened, err)
 		}

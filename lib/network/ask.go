@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,6 +74,12 @@ type Restamper interface {
 	Restamp(ctx context.Context) error
 }
 
+// Behind is a [Judge] that knows members whose answers need many requests, such as one whose list is read from its
+// beginning. [Ask] does not wait for them once enough others are Done.
+type Behind interface {
+	Behind(member Node) bool
+}
+
 // Question is a question to members of a swarm.
 type Question struct {
 	Owner sessionid.ID // whose swarm
@@ -84,6 +91,7 @@ type Question struct {
 	Sides, Enough, Least int
 
 	Members []Node // known members of the swarm; nil: those of Swarm
+	Prefer  []Key  // members to ask before others, unless they failed lately
 	Except  []Key  // members to leave out
 	Only    []Node // if set, ask only these, whatever they say of the swarm
 
@@ -125,7 +133,7 @@ func (c *Client) AskSwarm(ctx context.Context, q Question) error {
 func Ask(ctx context.Context, directory Directory, grace time.Duration, q Question) error {
 	q.Sides, q.Enough, q.Least = max(q.Sides, 1), max(q.Enough, 1), max(q.Least, 1)
 	a := &asking{Question: q, directory: directory, grace: grace, taken: make(map[Key]bool),
-		active: make(map[Key]*side)}
+		active: make(map[Key]*side), began: time.Now()}
 	for _, key := range q.Except {
 		a.taken[key] = true
 	}
@@ -138,7 +146,7 @@ func Ask(ctx context.Context, directory Directory, grace time.Duration, q Questi
 		}
 		fallthrough
 	default:
-		a.queue = directory.Shuffle(members)
+		a.queue = a.ordered(members)
 	}
 	ctx, a.span = trace.Start(ctx, trace.SpanAsk, trace.String(trace.KeyMethod, q.Call.Method),
 		trace.Int("members_known", len(a.queue)), trace.Int("sides", q.Sides), trace.Int("enough", q.Enough))
@@ -146,6 +154,19 @@ func Ask(ctx context.Context, directory Directory, grace time.Duration, q Questi
 	a.span.Set(trace.Int("done", a.done))
 	a.span.End(err)
 	return err
+}
+
+// ordered returns members in random order, but preferred ones first and those that failed lately last.
+func (a *asking) ordered(members []Node) []Node {
+	nodes := a.directory.Shuffle(members)
+	if len(a.Prefer) == 0 {
+		return nodes
+	}
+	preferred := func(n Node) bool {
+		return slices.Contains(a.Prefer, n.Ed25519) && !a.directory.Suspect(n.Ed25519)
+	}
+	first := slices.DeleteFunc(slices.Clone(nodes), func(n Node) bool { return !preferred(n) })
+	return append(first, slices.DeleteFunc(nodes, preferred)...)
 }
 
 // witnessesEnough is how many members must refuse the time before the clock counts as wrong, and how many must settle a
@@ -161,6 +182,9 @@ type asking struct {
 	queue  []Node // not asked yet, except those in taken
 	taken  map[Key]bool
 	active map[Key]*side
+
+	began       time.Time
+	besideUntil time.Time // zero before enough members are Done
 
 	done, settled int
 	stopped       bool
@@ -180,6 +204,7 @@ type side struct {
 	started time.Time
 	late    bool
 	suspect bool
+	behind  bool // see Behind
 }
 
 // run asks in rounds, and between them corrects the clock or the swarm.
@@ -209,7 +234,7 @@ func (a *asking) run(ctx context.Context) error {
 			a.failures = append(a.failures, err)
 			return a.unanswered()
 		}
-		a.fresh, a.queue = true, a.directory.Shuffle(members)
+		a.fresh, a.queue = true, a.ordered(members)
 	}
 }
 
@@ -269,9 +294,13 @@ func (a *asking) round(ctx context.Context) error {
 			if !ok {
 				break
 			}
-			a.active[node.Ed25519] = &side{node: node, suspect: a.directory.Suspect(node.Ed25519)}
+			side := &side{node: node, suspect: a.directory.Suspect(node.Ed25519)}
+			a.active[node.Ed25519] = side
 			if err := a.launch(asked, &sides, node, replies, late); err != nil {
 				return err
+			}
+			if judge, ok := a.Question.Judge.(Behind); ok {
+				side.behind = judge.Behind(node)
 			}
 		}
 		if a.over() {
@@ -465,11 +494,29 @@ func (a *asking) over() bool {
 		return false
 	}
 	for _, side := range a.active {
-		if !side.suspect && (!side.late || time.Since(side.started) < a.patience()) {
+		switch {
+		case side.suspect:
+		case side.behind:
+			if a.besideLeft() > 0 {
+				return false
+			}
+		case !side.late || time.Since(side.started) < a.patience():
 			return false
 		}
 	}
 	return true
+}
+
+// besideShare is the share of the time so far that a question may take longer for a member that is [Behind].
+const besideShare = 0.1
+
+// besideLeft is how long a member that is [Behind] is still waited for, once enough others are Done.
+func (a *asking) besideLeft() time.Duration {
+	now := time.Now()
+	if a.besideUntil.IsZero() {
+		a.besideUntil = now.Add(time.Duration(besideShare * float64(now.Sub(a.began))))
+	}
+	return max(a.besideUntil.Sub(now), 0)
 }
 
 func (a *asking) enough() bool {
@@ -497,7 +544,11 @@ func (a *asking) left() (longest time.Duration) {
 		return a.grace
 	}
 	for _, side := range a.active {
-		if side.late && !side.suspect {
+		switch {
+		case side.suspect:
+		case side.behind:
+			longest = max(longest, a.besideLeft())
+		case side.late:
 			longest = max(longest, a.patience()-time.Since(side.started))
 		}
 	}

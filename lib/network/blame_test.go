@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/fakenet"
+	"sessiontool/lib/network/latency"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 )
@@ -173,7 +174,7 @@ func TestSlowTarget(t *testing.T) {
 	target := nodeOf(t, c, net.Nodes[0])
 	net.Nodes[0].Answer(func(call fakenet.Call) (int, string) {
 		if call.Method == storage.MethodStore {
-			<-time.After(4 * lateSoonest)
+			<-time.After(4 * latency.Soonest)
 		}
 		return 0, ""
 	})
@@ -209,15 +210,15 @@ func TestLateIsLearned(t *testing.T) {
 	}
 	runs := []struct{ took, late time.Duration }{
 		{300 * time.Millisecond, 512 * time.Millisecond}, {10 * time.Millisecond, 256 * time.Millisecond},
-		{10 * time.Millisecond, lateSoonest}, {time.Minute, lateLatest},
+		{10 * time.Millisecond, latency.Soonest}, {time.Minute, latency.Latest},
 	}
-	want(open(t, config), "at first", call, lateUnknown)
+	want(open(t, config), "at first", call, latency.Unknown)
 	for _, run := range runs {
 		c, err := New(config)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 2 * fewSamples {
+		for range 16 {
 			c.learnAnswer(call, run.took)
 		}
 		closeClient(t, c)

@@ -54,7 +54,7 @@ func (c *Client) examine(parent *trace.Recording, path []Node, target Node, fail
 				defer func() { <-c.examining }()
 			case <-c.background.Done():
 			}
-			if s.culprit, s.found = c.suspectOn(path); s.found || c.answeredSince(asked, path, target) ||
+			if s.culprit, s.found = c.suspectOn(path, target, asked); s.found || c.answeredSince(asked, path, target) ||
 				c.answersProbe(ctx, path, target) {
 				found <- s
 				return
@@ -109,8 +109,19 @@ func placeOf(node Node, path []Node, target Node) string {
 // examineAtOnce is how many late answers are examined at a time.
 const examineAtOnce = 4
 
-// suspectOn returns the first relay of a path that has failed lately. The guard was chosen although that was known.
-func (c *Client) suspectOn(path []Node) (culprit Node, found bool) {
+// suspectOn returns the first relay of a path that has failed lately, or the guard or the target if it has failed since
+// a request was sent whose answer is late at the time asked. Before that, they were chosen although that was known.
+func (c *Client) suspectOn(path []Node, target Node, asked time.Time) (culprit Node, found bool) {
+	sent := asked.Add(-c.lateAfter(probeCall))
+	c.mu.Lock()
+	guardFailed, targetFailed := c.failedAt[path[0].Ed25519].After(sent), c.failedAt[target.Ed25519].After(sent)
+	c.mu.Unlock()
+	switch {
+	case guardFailed:
+		return path[0], true
+	case targetFailed:
+		return target, true
+	}
 	for _, hop := range path[1:] {
 		if c.Suspect(hop.Ed25519) {
 			return hop, true

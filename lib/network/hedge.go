@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/network/latency"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/trace"
 )
@@ -69,8 +70,16 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer cancel()
-	late := time.NewTimer(d.call.Wait + d.client.lateAfter(d.call))
+	plain := d.call
+	plain.Hedged = false
+	late := time.NewTimer(d.call.Wait + d.client.lateAfter(plain))
 	defer late.Stop()
+	var hedge <-chan time.Time
+	if d.call.Hedged {
+		timer := time.NewTimer(d.client.lateAfter(d.call))
+		defer timer.Stop()
+		hedge = timer.C
+	}
 	start := func(why string) {
 		if d.attempts < maxAttempts {
 			d.attempts++
@@ -107,6 +116,8 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 			if path := d.firstPath(); path != nil && d.examining == 0 {
 				d.examine(path, nil)
 			}
+		case <-hedge:
+			d.reportLate()
 		case s := <-d.suspicions:
 			if s.doubt {
 				d.reportLate()
@@ -138,7 +149,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 				}
 			}
 			if s.failure == nil {
-				late.Reset(max(d.client.lateAfter(d.call), lateUnknown))
+				late.Reset(max(d.client.lateAfter(plain), latency.Unknown))
 			}
 			if d.inFlight+d.examining == 0 {
 				if len(d.unexplained) > 0 {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/waitmutex"
+	"sessiontool/lib/network/latency"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
@@ -98,9 +99,10 @@ type Client struct {
 	askedAt    time.Time    // when this run last asked the seeds, with or without success
 	overheard  map[Key]bool // nodes that have raised doubt about the clock in this run
 	file       stateFile
-	soonest    time.Duration              // when an answer is late at the earliest
-	answeredAt map[Key]time.Time          // when nodes last answered in this run
-	samples    map[string][]time.Duration // answer times of this run by method
+	soonest    time.Duration     // when an answer is late at the earliest
+	answeredAt map[Key]time.Time // when nodes last answered in this run
+	failedAt   map[Key]time.Time // and when they were found to fail
+	samples    latency.Samples   // answer times of this run by method
 
 	proxied bool  // connections go through a proxy
 	fault   error // the last one of this machine or its proxy, or nil
@@ -116,8 +118,8 @@ func New(config Config) (*Client, error) {
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random,
 		now: config.Now, log: config.Log,
 		http: storagehttp.NewClientOver(config.Dial, config.Proxy), round: roundTimeout, file: stateFile{path: config.StateFile},
-		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time),
-		overheard: make(map[Key]bool), samples: make(map[string][]time.Duration), soonest: config.Late,
+		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time), failedAt: make(map[Key]time.Time),
+		overheard: make(map[Key]bool), samples: make(latency.Samples), soonest: config.Late,
 		proxied: !config.Proxy.IsZero(),
 	}
 	c.carry = c.post
@@ -125,7 +127,7 @@ func New(config Config) (*Client, error) {
 		c.carry = c.carriedBy(config.Carry)
 	}
 	if c.soonest == 0 {
-		c.soonest = lateSoonest
+		c.soonest = latency.Soonest
 	}
 	if config.Transport != nil {
 		c.http = storagehttp.NewClientThrough(config.Transport)
@@ -171,7 +173,7 @@ func New(config Config) (*Client, error) {
 }
 
 // closeGrace is how long Close waits for diagnoses: their results save the next process the same delay.
-const closeGrace = 2*silentAfter + lateSoonest
+const closeGrace = 2*silentAfter + latency.Soonest
 
 // Settle waits for the diagnoses under way, and stops them after patience. No request may be in flight, and none may
 // follow.
@@ -187,7 +189,7 @@ func (c *Client) Close() error {
 	c.stop()
 	c.http.Close()
 	c.mu.Lock()
-	c.keepAnswers()
+	c.state.Answers = c.samples.Keep(c.state.Answers)
 	c.mu.Unlock()
 	c.save()
 	return nil

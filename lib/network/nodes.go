@@ -160,7 +160,7 @@ func (c *Client) markFailed(node Node, why error) {
 		return
 	}
 	c.mu.Lock()
-	c.state.Failed[node.Ed25519] = c.now().UTC()
+	c.state.Failed[node.Ed25519], c.failedAt[node.Ed25519] = c.now().UTC(), time.Now()
 	c.mu.Unlock()
 	c.log.Info("service node fails", "node", node.Ed25519, "error", why)
 }
@@ -217,4 +217,11 @@ func (c *Client) Shuffle(nodes []Node) []Node {
 		}
 	}
 	return slices.Concat(good, failed)
+}
+
+// OneIn reports true once in n calls, at random.
+func (c *Client) OneIn(n int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rng.IntN(n) == 0
 }

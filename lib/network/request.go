@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/waitmutex"
+	"sessiontool/lib/network/clocks"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
@@ -40,7 +41,10 @@ type Call struct {
 	// repeated only if a probe has no answer either.
 	Wait time.Duration
 	Slow bool
-	Late func() // called at most once, when the answer is late; may be nil
+	// Hedged means that a late answer to a Slow call is worth the same call to another target: Late is called after the
+	// time that earlier answers to it took.
+	Hedged bool
+	Late   func() // called at most once, when the answer is late; may be nil
 }
 
 // patient reports whether a late answer is no sign of a fault.
@@ -172,7 +176,7 @@ func (c *Client) carriedBy(carry Carrier) func(context.Context, []Node, Node, []
 		if carried.Refused != 0 {
 			return onion.Response{}, &pathError{carried.Refused, carried.Text}
 		}
-		c.overhear(target.Ed25519, answerTime(carried.Status, carried.Body), sent)
+		c.overhear(target.Ed25519, clocks.AnswerTime(carried.Status, carried.Body), sent)
 		return carried.Response, nil
 	}
 }
@@ -207,7 +211,7 @@ func (c *Client) post(ctx context.Context, path []Node, target Node, body []byte
 	}
 	response, err := request.OpenResponse(answer.Body)
 	if err == nil {
-		c.overhear(target.Ed25519, answerTime(response.Status, response.Body), sent)
+		c.overhear(target.Ed25519, clocks.AnswerTime(response.Status, response.Body), sent)
 	}
 	return response, err
 }

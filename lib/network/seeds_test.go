@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/leakcheck"
+	"sessiontool/lib/network/public"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/nodelist"
@@ -277,7 +278,7 @@ func TestPinnedSeed(t *testing.T) {
 // The public networks are data; that they are whole is all that can be tested without them.
 func TestKnownNetworks(t *testing.T) {
 	for _, name := range []string{"mainnet", "testnet"} {
-		known, ok := Known(name)
+		known, ok := public.Known(name)
 		if !ok || known.Name != name || known.Generation != storage.Generation28 {
 			t.Fatalf("%s is %+v, %t", name, known, ok)
 		}
@@ -291,7 +292,7 @@ func TestKnownNetworks(t *testing.T) {
 			}
 		}
 	}
-	if known, ok := Known("somenet"); ok {
+	if known, ok := public.Known("somenet"); ok {
 		t.Errorf("somenet is %+v", known)
 	}
 }

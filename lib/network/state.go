@@ -26,8 +26,11 @@ const (
 	silentSeedsFor = 10 * time.Minute
 )
 
-// maxSwarms bounds the swarm cache; the oldest entries go first.
-const maxSwarms = 4096
+// maxSwarms bounds the swarm cache; the oldest entries go first. maxReaders bounds the accounts whose readers are kept.
+const (
+	maxSwarms  = 4096
+	maxReaders = 256
+)
 
 // state is what a client stores between runs: a cache, and the guards, which must not change from run to run. Times are
 // those of this machine's clock.
@@ -44,6 +47,8 @@ type state struct {
 	OffsetMS   int64                     `json:"clock_offset_ms"`      // how far the network's clock is ahead
 	OffsetAt   time.Time                 `json:"clock_learned_at,omitzero"`
 	Doubt      bool                      `json:"clock_doubt,omitempty"` // see SureClock
+	// Readers are the members that polls of an account ask, by swarmName.
+	Readers map[string]Readers `json:"readers,omitempty"`
 	// by method, the time after which an answer is late: see lateAfter
 	Answers map[string]int64 `json:"answers_ms,omitempty"`
 	// ImportedAt is when the user imported the nodes; zero if the seeds list them.

@@ -278,3 +278,34 @@ func (c *Client) registered(snodes []storage.Snode) (members []Node, missing boo
 	}
 	return members, missing
 }
+
+// Readers are the members of an account's swarm that its polls ask: those that the last one has Read to the end, and
+// those that are Begun: their lists are read a part at a time.
+type Readers struct {
+	Read  []Key `json:"read"`
+	Begun []Key `json:"begun,omitempty"`
+}
+
+// Readers returns what [Client.KeepReaders] has stored.
+func (c *Client) Readers(id sessionid.ID) Readers {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.Readers[swarmName(id)]
+}
+
+// KeepReaders stores the readers of id's swarm, also for later runs: to ask the same members again is quick, since what
+// they give was read before.
+func (c *Client) KeepReaders(id sessionid.ID, readers Readers) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name := swarmName(id)
+	for other := range c.state.Readers {
+		if len(c.state.Readers) >= maxReaders && other != name {
+			delete(c.state.Readers, other)
+		}
+	}
+	if c.state.Readers == nil {
+		c.state.Readers = make(map[string]Readers)
+	}
+	c.state.Readers[name] = readers
+}

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"net/http"
+
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 )
@@ -48,6 +50,14 @@ func (n *Node) Observe(observe func(Event)) {
 func (n *Node) report(e Event) {
 	if observe := n.observer.Load(); observe != nil {
 		(*observe)(e)
+	}
+}
+
+// reportLost reports that the next hop of an onion request has not answered, unless the sender has given the request up
+// or this node is closing.
+func (n *Node) reportLost(r *http.Request, next *ring.Peer, hop int) {
+	if r.Context().Err() == nil && n.relaying.Err() == nil {
+		n.report(Event{Kind: EventLost, Hop: hop, Peer: next.Name()})
 	}
 }
 

@@ -1,7 +1,10 @@
 package node
 
 import (
+	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -91,6 +94,13 @@ func TestObserverSeesALostHop(t *testing.T) {
 	network.bare("middle down", onion.V2, network.wrap(onion.V2, []int{0, 1, 2}, payload).Body, 504, "Request time out")
 	if got := seen.of(0, EventLost); len(got) != 1 || got[0].Peer != lost {
 		t.Errorf("the relay has lost %+v, want %s", got, lost)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	abandoned := httptest.NewRequestWithContext(gone, http.MethodPost, onion.V2.Path(), nil)
+	network.nodes[0].reportLost(abandoned, network.nodes[0].View().Self, 0)
+	if got := seen.of(0, EventLost); len(got) != 1 {
+		t.Errorf("a request that its sender gave up is lost: %+v", got)
 	}
 	network.nodes[0].Observe(nil)
 	before := len(seen.of(0, EventRelayed))

@@ -124,7 +124,7 @@ func (n *Node) relayOverLink(
 		return false
 	case err != nil || status == 0:
 		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
-		n.report(Event{Kind: EventLost, Hop: hops - 1, Peer: next.Name()})
+		n.reportLost(r, next, hops-1)
 		n.behaviour.GiveUp(ctx)
 		n.write(w, onionTimeout)
 	default:
@@ -157,7 +157,7 @@ func (n *Node) forward(
 	response, err := n.caller.Client.Do(request)
 	if err != nil {
 		n.log.Debug("next hop does not answer", "to", next.Name(), "error", err)
-		n.report(Event{Kind: EventLost, Hop: passedHops(r), Peer: next.Name()})
+		n.reportLost(r, next, passedHops(r))
 		n.behaviour.GiveUp(ctx)
 		n.write(w, late)
 		return

@@ -65,6 +65,7 @@ var Glossary = map[string]Field{
 	"stages":             {"the stages of the message, in their order", ""},
 	"stopped_at":         {"the stage that failed or is missing, empty if there is none", ""},
 	"trace_id":           {"name of the trace, empty if only members of the swarm were asked", "^[0-9a-f]{32}$" + orEmpty},
+	"ways":               {"how many onion paths of the traced message are drawn", ""},
 	"warn":               {"whether a lag is longer than --warn-lag", ""},
 	"why":                {"why it stopped there, in words", ""},
 	"detours.attempts":   {"how many onion paths the request took", ""},

@@ -68,6 +68,7 @@ type SwarmMap struct {
 	SessionIDs []string `json:"session_ids"`
 
 	SilentNodes []string `json:"silent_nodes"`
+	Ways        int      `json:"ways"`
 }
 
 // SwarmWatch is one look at the members of a swarm, with what was seen since the watch began. Agree is as in

@@ -82,7 +82,7 @@ func (r *Router) newerThan(ctx context.Context, next *uint64) (events []inbox.Ev
 	if listening, err := r.account.Listening(ctx); err != nil {
 		return nil, err
 	} else if !listening {
-		if retrieveErr, err := r.fetchAside(ctx); err != nil {
+		if retrieveErr, err := r.fetchAside(ctx, 0); err != nil {
 			return nil, err
 		} else if retrieveErr != nil {
 			r.options.Log.Info("cannot ask for receipts", "error", retrieveErr)
@@ -100,15 +100,16 @@ func (r *Router) newerThan(ctx context.Context, next *uint64) (events []inbox.Ev
 
 // fetchAside fetches what is stored for the account, and leaves it to any process that prints it. The first error is of
 // the network alone.
-func (r *Router) fetchAside(ctx context.Context) (retrieveErr, err error) {
+func (r *Router) fetchAside(ctx context.Context, sides int) (retrieveErr, err error) {
 	fetching := r.collect(r.account.ReceiveAside, func([]account.Opened) {})
 	var failure error
-	retrieveErr = r.Retrieve(ctx, mailbox.RetrieveOptions{UseCursors: true}, func(page mailbox.Page) (fresh int, err error) {
-		fresh, failure = fetching.take(ctx, page)
+	options, kept := mailbox.RetrieveOptions{UseCursors: true, Sides: sides}, context.WithoutCancel(ctx)
+	retrieveErr = r.Retrieve(ctx, options, func(page mailbox.Page) (fresh int, err error) {
+		fresh, failure = fetching.take(kept, page)
 		return fresh, failure
 	})
 	if failure == nil {
-		failure = fetching.flush(context.WithoutCancel(ctx))
+		failure = fetching.flush(kept)
 	}
 	return retrieveErr, failure
 }

@@ -9,6 +9,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/network"
+	"sessiontool/lib/network/lag"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 )
@@ -51,7 +52,7 @@ func (r *Router) warnOfClock(ctx context.Context, before time.Duration) {
 		r.options.Log.Info("no time to look at the clock", "error", err)
 	case change != 0:
 		r.options.Log.Warn("a message was dated by a clock that is wrong; the next ones will be right", "clock",
-			network.Lag(change))
+			lag.Words(change))
 	}
 }
 

@@ -10,18 +10,13 @@ import (
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/message"
 	"sessiontool/lib/network"
-	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
 	"sessiontool/lib/trace"
 )
 
-const (
-	// answerTime is added to the node's waiting time for its answer to arrive.
-	answerTime = time.Second
-	// probeTimeout bounds the presence probe.
-	probeTimeout = 3 * time.Second
-)
+// answerTime is added to the node's waiting time for its answer to arrive.
+const answerTime = time.Second
 
 // deliver sends a message to the recipient's listening node and waits for the acknowledgement. The reason is empty if
 // it came. Errors are the account's or the context's.
@@ -36,7 +31,7 @@ func (r *Router) deliver(ctx context.Context, out account.Outgoing) (account.Rec
 // deliverTraced is deliver within its span.
 func (r *Router) deliverTraced(ctx context.Context, out account.Outgoing) (account.Receipt, account.Reason, error) {
 	receipt := account.Receipt{To: out.To, Route: message.RouteSync}
-	status, reason, err := r.freshStatus(ctx, out.To)
+	status, reason, err := r.freshStatus(ctx, out)
 	if err != nil || reason != "" {
 		return receipt, reason, err
 	}
@@ -63,9 +58,11 @@ var disprovesStatus = map[account.Reason]bool{
 	outbox.ReasonUnreachable: true, outbox.ReasonNoMethod: true, outbox.ReasonWrongSwarm: true,
 }
 
-// freshStatus returns the status of a contact, with its listening node, or the reason why there is none. It sends a
-// presence probe if the known status is not fresh.
-func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Status, account.Reason, error) {
+// freshStatus returns the status of a message's recipient, with its listening node, or the reason why there is none. If
+// the known status is not fresh, the presence probe begins: its result counts for later messages, and for this one if
+// it has no other route.
+func (r *Router) freshStatus(ctx context.Context, out account.Outgoing) (account.Status, account.Reason, error) {
+	id := out.To
 	status, known, err := r.account.StatusOf(ctx, id)
 	if err != nil {
 		return status, "", err
@@ -74,55 +71,29 @@ func (r *Router) freshStatus(ctx context.Context, id sessionid.ID) (account.Stat
 		return status, outbox.ReasonNoStatus, nil
 	}
 	if status.Node == "" || !status.Fresh(r.network.OwnTime()) {
-		if err := r.probePresence(ctx); err != nil {
+		r.beginProbe(ctx)
+		if !out.OnlySync {
+			return status, notFresh(status), nil
+		}
+		if err := r.awaitProbe(ctx); err != nil {
 			return status, "", err
 		}
 		if status, _, err = r.account.StatusOf(ctx, id); err != nil {
 			return status, "", err
 		}
 	}
-	switch {
-	case status.Node == "":
-		return status, outbox.ReasonOffline, nil
-	case !status.Fresh(r.network.OwnTime()):
-		return status, outbox.ReasonStale, nil
+	if status.Node == "" || !status.Fresh(r.network.OwnTime()) {
+		return status, notFresh(status), nil
 	}
 	return status, "", nil
 }
 
-// probePresence is the presence probe: it fetches the account's stored messages, once in a process, since a status of a
-// contact may be among them. It leaves other messages to any poller. It skips the probe while another process listens.
-// The error is the account's or the context's. A failure of the network is only logged: the store that follows reports
-// it.
-func (r *Router) probePresence(ctx context.Context) error {
-	r.probing.Lock()
-	defer r.probing.Unlock()
-	if r.probed {
-		return nil
+// notFresh is the reason why a status that is not fresh names no listening node.
+func notFresh(status account.Status) account.Reason {
+	if status.Node == "" {
+		return outbox.ReasonOffline
 	}
-	r.probed = true
-	if listening, err := r.account.Listening(ctx); err != nil || listening {
-		return err
-	}
-	probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	err, failure := r.fetchAside(probeCtx)
-	switch {
-	case failure != nil:
-		return failure
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		r.options.Log.Info("presence probe failed", "error", err)
-	}
-	return nil
-}
-
-// skipProbe skips the presence probe, because the caller fetches stored messages anyway.
-func (r *Router) skipProbe() {
-	r.probing.Lock()
-	defer r.probing.Unlock()
-	r.probed = true
+	return outbox.ReasonStale
 }
 
 // deliveryResult is the answer of a listening node.

@@ -9,12 +9,10 @@ import (
 	"sessiontool/lib/sessionid"
 )
 
-// Sending is a message in the queue of its recipient.
-type Sending struct {
+// Place is the place of a message in the queue of its recipient.
+type Place struct {
 	router *Router
-	out    account.Outgoing
-	draft  account.Draft
-	offset time.Duration   // of the clock when out was sealed
+	offset time.Duration   // of the clock when the message is sealed
 	before <-chan struct{} // closed when its turn has come
 	passOn func()          // gives the next one its turn; may be called more than once
 	again  turn            // to be sealed again
@@ -75,26 +73,37 @@ func (q *queues) join(to sessionid.ID) (before <-chan struct{}, passOn func()) {
 	})
 }
 
-// Begin queues a just sealed message behind the earlier ones to the same recipient. The caller must call [Sending.Run].
-func (r *Router) Begin(out account.Outgoing, draft account.Draft) *Sending {
-	s := &Sending{router: r, out: out, draft: draft, offset: r.network.Offset()}
-	s.before, s.passOn = r.queues.join(out.To)
-	s.again.before, s.again.passOn = r.reseals.join(out.To)
-	return s
+// Queue takes the place behind the earlier messages to a recipient, for a message that is sealed now or later. The
+// caller must call [Place.Send] or [Place.Leave].
+func (r *Router) Queue(to sessionid.ID) *Place {
+	p := &Place{router: r}
+	p.Seals()
+	p.before, p.passOn = r.queues.join(to)
+	p.again.before, p.again.passOn = r.reseals.join(to)
+	return p
 }
 
-// Run sends the message like [Router.SendDraft] when its turn comes. On the synchronous route, the next message to the
-// recipient waits until this one was delivered or refused. On the asynchronous route, where the recipient restores the
-// order, they are in flight together. Those with a wrong time are sealed again in their order.
-func (s *Sending) Run(ctx context.Context) (account.Outgoing, account.Receipt, error) {
-	defer s.passOn()
-	defer s.again.end()
+// Seals records that the message is sealed now.
+func (p *Place) Seals() { p.offset = p.router.network.Offset() }
+
+// Leave gives up the place.
+func (p *Place) Leave() {
+	p.passOn()
+	p.again.end()
+}
+
+// Send sends the sealed message like [Router.SendDraft] when its turn comes. On the synchronous route, the next message
+// to the recipient waits until this one was delivered or refused. On the asynchronous route, where the recipient
+// restores the order, they are in flight together. Those with a wrong time are sealed again in their order.
+func (p *Place) Send(ctx context.Context, out account.Outgoing,
+	draft account.Draft) (account.Outgoing, account.Receipt, error) {
+	defer p.Leave()
 	select {
-	case <-s.before:
+	case <-p.before:
 	case <-ctx.Done():
-		return s.out, account.Receipt{}, s.router.abandon(ctx, s.out)
+		return out, account.Receipt{}, p.router.abandon(ctx, out)
 	}
-	return s.router.sendDraft(ctx, s.out, s.draft, s.offset, s.passOn, s.again)
+	return p.router.sendDraft(ctx, out, draft, p.offset, p.passOn, p.again)
 }
 
 // abandon leaves a message to the next command, because ctx has ended.

@@ -13,6 +13,7 @@ import (
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/devnet"
 	"sessiontool/lib/message"
+	"sessiontool/lib/network"
 	"sessiontool/lib/presence"
 )
 
@@ -55,7 +56,8 @@ func TestWhoLooksLeavesTheRest(t *testing.T) {
 	}
 }
 
-// A text to a listener arrives at once, acknowledged, without proof of work, and no node has stored it.
+// A text to a listener arrives at once, acknowledged, without proof of work, and no node has stored it. The first one,
+// whose sender does not know yet that its recipient listens, is stored as well.
 func TestSynchronousRoute(t *testing.T) {
 	net := startDevnet(t, 10, 5)
 	alice, bob := newPerson(t, "alice", net.SeedURL()), newPerson(t, "bob", net.SeedURL())
@@ -64,8 +66,14 @@ func TestSynchronousRoute(t *testing.T) {
 	node := listener.node()
 	wantStored(t, net, alice) // bob's status
 
-	// Alice has not polled: that bob is online she learns when she looks before she stores her text.
-	receipt := alice.texts(bob, "hello")
+	// Alice has not polled: that bob is online she learns while she stores her text.
+	first := alice.texts(bob, "hello")
+	wantRoute(t, first, message.RouteSync, "")
+	if first.Stored != network.SwarmTargets || first.MessageHash == "" || first.RoundTripMS <= 0 ||
+		len(first.Nodes) != 1+network.SwarmTargets || first.Nodes[0].PubkeyEd25519 != node || !first.Nodes[0].OK {
+		t.Errorf("the first receipt is %+v", first)
+	}
+	receipt := alice.texts(bob, "hello again")
 	wantRoute(t, receipt, message.RouteSync, "")
 	if receipt.Stored != 0 || receipt.Difficulty != 0 || receipt.MessageHash != "" || receipt.RoundTripMS <= 0 ||
 		len(receipt.Nodes) != 1 ||
@@ -73,16 +81,16 @@ func TestSynchronousRoute(t *testing.T) {
 		t.Errorf("the receipt is %+v", receipt)
 	}
 	t.Logf("round trip %.1f ms", receipt.RoundTripMS)
-	listener.wantTexts("hello")
+	listener.wantTexts("hello", "hello again")
 	for i := range 20 {
 		wantRoute(t, alice.texts(bob, fmt.Sprint(i)), message.RouteSync, "")
 	}
 	eventually(t, "bob to hear all",
-		func() bool { texts, sync := listener.texts(); return len(texts) == 21 && sync == 21 })
-	if texts, _ := listener.texts(); texts[1] != "0" || texts[20] != "19" {
+		func() bool { texts, sync := listener.texts(); return len(texts) == 22 && sync == 22 })
+	if texts, _ := listener.texts(); texts[2] != "0" || texts[21] != "19" {
 		t.Errorf("the order is %q", texts)
 	}
-	if counts := storedCounts(t, net, bob, swarmOf(t, net, bob.ID())...); slices.Max(counts) != 0 {
+	if counts := storedCounts(t, net, bob, swarmOf(t, net, bob.ID())...); slices.Max(counts) != 1 {
 		t.Errorf("messages for bob are stored: %v", counts)
 	}
 	bob.getsNothing()

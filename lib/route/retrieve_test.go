@@ -11,6 +11,7 @@ import (
 	"sessiontool/lib/network"
 	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/rpc20"
 )
 
 // retrieved collects what Retrieve hands over, by node.
@@ -61,13 +62,20 @@ func TestRetrieve(t *testing.T) {
 	}
 }
 
+// fullPage is a page behind which there may be more.
+func fullPage(data string) (page []storage.Stored) {
+	for i := range rpc20.MaxRetrieved {
+		page = append(page, storage.Stored{Data: data, Hash: fmt.Sprint(i)})
+	}
+	return page
+}
+
 // A node that goes round in circles, or never ends, is left at some time.
 func TestEndlessNodes(t *testing.T) {
 	net := startFakenet(t, 5)
 	bob := newPerson(t, "bob", net.SeedURL())
 	for _, node := range net.Nodes[:2] {
-		always(storage.MethodRetrieve, storage.StatusOK,
-			pageOf(storage.Stored{Data: "a", Hash: "1"}, storage.Stored{Data: "b", Hash: "2"}), node)
+		always(storage.MethodRetrieve, storage.StatusOK, pageOf(fullPage("a")...), node)
 	}
 	for _, node := range net.Nodes[2:] {
 		n := 0
@@ -88,7 +96,7 @@ func TestEndlessNodes(t *testing.T) {
 		t.Fatalf("%d nodes gave messages, %v", len(got), err)
 	}
 	for node, list := range got {
-		if list[0] == "a" && len(list) != 4 || list[0] == "c" && len(list) != 5000 {
+		if list[0] == "a" && len(list) != 2*rpc20.MaxRetrieved || list[0] == "c" && len(list) != 5000 {
 			t.Errorf("%s gave %d messages like %q", node, len(list), list[0])
 		}
 	}
@@ -181,7 +189,7 @@ func TestNodeDiesBetweenPages(t *testing.T) {
 			if asked++; asked > 1 {
 				return 500, "internal error"
 			}
-			return storage.StatusOK, pageOf(storage.Stored{Data: "data", Hash: "1"})
+			return storage.StatusOK, pageOf(fullPage("data")...)
 		})
 	}
 	bob := newPerson(t, "bob", net.SeedURL())

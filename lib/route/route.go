@@ -22,7 +22,6 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
-	"sessiontool/lib/internal/waitmutex"
 	"sessiontool/lib/network"
 	"sessiontool/lib/pow"
 	"sessiontool/lib/route/mailbox"
@@ -57,6 +56,8 @@ type Options struct {
 	Cores    *pow.Cores // for proof of work, shared with other routers; nil if there are none
 	Progress func(hashes, expected uint64)
 	Log      *slog.Logger // nil: nothing is logged
+
+	probeLeast time.Duration // more than the constant, for tests on a busy machine
 }
 
 // Prover makes proofs of work.
@@ -91,13 +92,12 @@ type Router struct {
 	queues  queues
 	reseals queues // of messages that may have to be sealed again
 
-	probing waitmutex.Mutex // held during the presence probe
-	probed  bool            // see probePresence
+	probe probe
 
 	lacksIPv4 sync.Once // log it as a warning once
 }
 
-// New makes a router.
+// New makes a router. [Router.Close] ends it.
 func New(a *account.Account, n *network.Client, options Options) *Router {
 	storer := NewStorer(n, options)
 	return &Router{Storer: storer, Box: mailbox.New(a, n, storer.options.Log), account: a}
@@ -158,7 +158,12 @@ func (r *Router) sendDraft(
 		return out, receipt, err
 	}
 	offset = r.network.Offset()
-	anew, err := r.account.Reseal(ctx, out, draft)
+	var anew account.Outgoing
+	if out.Undated { // the place of the message in its session stays, by which the recipient sorts
+		anew, err = r.account.Restamp(ctx, out, r.network.Now())
+	} else {
+		anew, err = r.account.Reseal(ctx, out, draft)
+	}
 	if err != nil {
 		return out, receipt, err
 	}
@@ -214,9 +219,7 @@ func (r *Router) sendTraced(ctx context.Context, out account.Outgoing, sealed se
 		}
 	}
 	if slices.Contains(out.Warnings, outbox.WarnUnanswered) {
-		if err := r.probePresence(ctx); err != nil { // the answer may be there
-			return account.Receipt{}, errors.Join(err, r.release(ctx, []account.Outgoing{out}))
-		}
+		r.beginProbe(ctx) // the answer may be there
 	}
 	receipt, err := r.transmit(ctx, out, sealed, beforeStore)
 	if err == nil {
@@ -252,16 +255,16 @@ func (r *Router) sendTraced(ctx context.Context, out account.Outgoing, sealed se
 	}
 }
 
-// restamp gives a message that has waited the network's time: see [account.Account.Late].
+// restamp gives a message that has waited the network's time: see [outbox.Entry.Late].
 func (r *Router) restamp(ctx context.Context, out account.Outgoing) (account.Outgoing, error) {
-	if !r.account.Late(out, r.network.Now()) {
+	if !out.Late(r.network.Now()) {
 		return out, nil
 	}
 	if err := r.network.SureClock(ctx); err != nil {
 		return out, err
 	}
 	now := r.network.Now()
-	if !r.account.Late(out, now) {
+	if !out.Late(now) {
 		return out, nil
 	}
 	anew, err := r.account.Restamp(ctx, out, now)
@@ -312,6 +315,7 @@ func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed seal
 		}
 	}
 	beforeStore()
+	probing := r.probing()
 	receipt, err := r.Store(ctx, StoreRequest{
 		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,
 		Nonce: out.Nonce, Difficulty: out.Difficulty, reseal: sealed.again,
@@ -321,6 +325,9 @@ func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed seal
 		},
 	})
 	receipt.Reason = reason
+	if err == nil && probing != nil && (reason == outbox.ReasonOffline || reason == outbox.ReasonStale) {
+		return r.deliverStored(ctx, out, receipt, probing)
+	}
 	return receipt, err
 }
 

@@ -40,7 +40,7 @@ func (s *Storer) store28(ctx context.Context, q StoreRequest) (account.Receipt, 
 	judge.hash = rpc28.MessageHash(q.To, judge.namespace(), data)
 	receipt.MessageHash = judge.hash
 	err = s.network.AskSwarm(ctx, network.Question{
-		Owner: q.To, Call: network.Call{Method: judge.method(), Slow: true}, Judge: judge, Members: members,
+		Owner: q.To, Call: network.Call{Method: judge.method(), Slow: true, Hedged: true}, Judge: judge, Members: members,
 	})
 	receipt.TimestampMS, receipt.Stored = judge.request.StampMS, judge.stored()
 	switch {

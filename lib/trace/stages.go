@@ -131,12 +131,7 @@ func (w *wayfinder) stored() Stage {
 	if w.send == nil {
 		return w.unsent(StageStored)
 	}
-	var holders []string
-	for _, event := range w.send.Events {
-		if event.Name == EventStored {
-			holders = append(holders, short(event.Attr(KeyNode)))
-		}
-	}
+	holders := w.holders()
 	at, took := w.send.End, w.send.Took()
 	for _, store := range w.within(SpanStore) {
 		at, took = store.End, store.Took()
@@ -154,18 +149,41 @@ func (w *wayfinder) stored() Stage {
 	}
 	text := w.send.Error
 	if said := w.answers(); said != "" {
-		text += " (" + said + ")"
+		text = "too few members took it. " + said
 	}
 	return Stage{Name: StageStored, State: Failed, Took: took, Text: text}
 }
 
-// answers says what the members answered that did not take the message.
-func (w *wayfinder) answers() string {
-	var said []string
-	for _, member := range w.within(SpanMember) {
-		if member.State == StateFailed && len(said) < 5 {
-			said = append(said, short(member.Attr(KeyNode))+": "+member.Error)
+// holders are the members of which the sender knows that they have the message.
+func (w *wayfinder) holders() (names []string) {
+	for _, event := range w.send.Events {
+		if event.Name == EventStored {
+			names = append(names, short(event.Attr(KeyNode)))
 		}
+	}
+	return names
+}
+
+// answers says why members did not take the message: each reason once, with the members that it is true of.
+func (w *wayfinder) answers() string {
+	var reasons []string
+	members := make(map[string][]string)
+	for _, member := range w.within(SpanMember) {
+		if member.State != StateFailed || member.Attr(KeyMethod) != "store" && member.Attr(KeyMethod) != "sequence" {
+			continue
+		}
+		name := member.Attr(KeyNode)
+		reason := strings.TrimPrefix(member.Error, "service node does not answer: "+name+": ")
+		if members[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		if !slices.Contains(members[reason], short(name)) {
+			members[reason] = append(members[reason], short(name))
+		}
+	}
+	var said []string
+	for _, reason := range reasons[:min(len(reasons), 5)] {
+		said = append(said, strings.Join(members[reason], ", ")+": "+reason)
 	}
 	return strings.Join(said, "; ")
 }
@@ -175,7 +193,7 @@ func (w *wayfinder) replicated() Stage {
 		return Stage{Name: StageReplicated, State: Skipped, Text: "the synchronous route stores nothing"}
 	}
 	if w.members == nil {
-		return Stage{Name: StageReplicated, State: Unknown, Text: w.notAsked}
+		return w.signed()
 	}
 	var silent, lacking []string
 	holding := 0
@@ -221,6 +239,28 @@ func (w *wayfinder) replicated() Stage {
 	}
 	if w.fresh() {
 		stage.State = Waiting
+	}
+	return stage
+}
+
+// signed is the stage if no member was asked: with storage RPC 2.8 the members sign for the sender that they have the
+// message.
+func (w *wayfinder) signed() Stage {
+	stage := Stage{Name: StageReplicated, State: Unknown, Text: w.notAsked}
+	stores := w.within(SpanStore)
+	if len(stores) == 0 || stores[len(stores)-1].Attr("rpc") != "2.8" || w.send == nil || w.send.State != StateOK {
+		return stage
+	}
+	holders := len(w.holders())
+	for _, ask := range w.within(SpanAsk) {
+		if ask.Parent != stores[len(stores)-1].ID {
+			continue
+		}
+		if all := ask.Attr("members_known"); all == fmt.Sprint(holders) {
+			stage.State, stage.At, stage.Text = Done, ask.End, fmt.Sprintf("all %s members have signed to have it", all)
+		} else {
+			stage.Text = fmt.Sprintf("%d of %s members have signed to have it; %s", holders, all, w.notAsked)
+		}
 	}
 	return stage
 }

@@ -128,7 +128,7 @@ func TestWay(t *testing.T) {
 		"it does not open": {[]Trace{sent, receivedTrace(t, "no_session")}, askedMembers(nodeA, nodeB, nodeC),
 			"done done done done done done done failed", StageOpened, "cannot open it: no_session", false},
 		"no member took it": {[]Trace{sentTrace(t, errors.New("status 503"))}, nil,
-			"done done done done failed unknown unknown unknown", StageStored, "aaaaaaaa: status 503; bbbbbbbb: status 503", false},
+			"done done done done failed unknown unknown unknown", StageStored, "too few members took it. aaaaaaaa, bbbbbbbb: status 503", false},
 		"nothing is known": {nil, nil,
 			"unknown unknown unknown unknown unknown unknown unknown unknown", "", "nothing here knows of it", false},
 		"no member has it": {nil, askedMembers(),
@@ -153,6 +153,33 @@ func TestWayOfOneTrace(t *testing.T) {
 		!strings.Contains(way.Stages[2].Text, "1024 hashes in 1ms at difficulty 1, about 4190 expected") ||
 		!strings.Contains(way.Stages[3].Text, "cccccccc > dddddddd > bbbbbbbb > aaaaaaaa") {
 		t.Errorf("the way is %+v", way)
+	}
+}
+
+// With storage RPC 2.8 the members sign for the sender.
+func TestWayOfSigned(t *testing.T) {
+	for known, want := range map[int]string{
+		1: "done done skipped done done done unknown unknown", 3: "done done skipped done done unknown unknown unknown",
+	} {
+		_, r := newTest(1)
+		ctx, message := Begin(With(t.Context(), r), SpanMessage)
+		_, seal := Start(ctx, SpanSeal)
+		seal.End(nil)
+		ctx, send := Start(ctx, SpanSend, String("route", "async"), String(KeyHash, hashOfTest))
+		ctx, store := Start(ctx, SpanStore, String("rpc", "2.8"))
+		ctx, ask := Start(ctx, SpanAsk, Int("members_known", known))
+		ctx, request := Start(ctx, SpanRequest, String(KeyMethod, "store"))
+		_, attempt := Start(ctx, SpanAttempt, String("guard", nodeB), String("target", nodeA))
+		for _, span := range []*Recording{attempt, request, ask, store} {
+			span.End(nil)
+		}
+		send.Event(EventStored, String(KeyNode, nodeA))
+		send.End(nil)
+		message.End(nil)
+		way := WayOf("", []Trace{take(t, r)}, nil, "not asked")
+		if got := states(way); got != want || !strings.Contains(way.Stages[5].Text, "signed to have it") {
+			t.Errorf("of %d members: %s, %s", known, got, way.Stages[5].Text)
+		}
 	}
 }
 

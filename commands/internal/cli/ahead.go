@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"sync"
 
+	"sessiontool/commands/internal/inflight"
 	"sessiontool/lib/record"
 )
 
@@ -10,16 +12,17 @@ import (
 // with what is to be done when it is printed.
 type Task func(ctx context.Context) (any, error)
 
-// Printed is a record with what is to be done once it is printed.
+// Printed is a record with what is to be done once it is printed. Print, if set, prints it.
 type Printed struct {
 	Record any
+	Print  func() error
 	Then   func() error
 }
 
 // Part is one of the things that an item asks for, such as a text for one of its recipients. An error record in its
-// place has To.
+// place has To and Ref, where they are set.
 type Part struct {
-	To      string
+	To, Ref string
 	Prepare func() (Task, error)
 }
 
@@ -30,17 +33,40 @@ type outcome struct {
 	where  record.Error
 }
 
-// FilterAhead is [Filter] for work that keeps processors busy: prepare is called for one item after the other, and up
-// to ahead of the tasks that it returns run at one time. Their records are printed in the order of the items, and each
-// as soon as it can be.
-func FilterAhead[T any](ctx context.Context, app *App, ahead int, prepare func(T) (Task, error)) error {
+// Ahead is how many tasks run at one time, and how many are prepared before they run.
+type Ahead struct {
+	Running  int
+	Prepared int
+	// Waiting tasks wait for others, such as nodes far away: one that takes much longer than others lets one more run.
+	Waiting bool
+}
+
+// Processors is the Ahead of work that keeps processors busy.
+func Processors(running int) Ahead { return Ahead{Running: running} }
+
+const (
+	// aheadOf is how many times as many items of a batch are prepared, or wait for their turn to be printed, as run.
+	aheadOf = 32
+	// lateOf is how many times as many tasks may be late.
+	lateOf = 16
+)
+
+// Parallel is the Ahead of work that waits for the network, as --parallel says.
+func (app *App) Parallel() Ahead {
+	return Ahead{Running: app.parallel, Prepared: aheadOf * app.parallel, Waiting: true}
+}
+
+// FilterAhead is [Filter] for work that takes its time: prepare is called for one item after the other, and several of
+// the tasks that it returns run at one time. Their records are printed in the order of the items, and each as soon as
+// it can be.
+func FilterAhead[T any](ctx context.Context, app *App, ahead Ahead, prepare func(T) (Task, error)) error {
 	return FilterParts(ctx, app, ahead, func(item T) ([]Part, error) {
 		return []Part{{Prepare: func() (Task, error) { return prepare(item) }}}, nil
 	})
 }
 
 // FilterParts is [FilterAhead] for items that ask for several things: there is one record for each part.
-func FilterParts[T any](ctx context.Context, app *App, ahead int, split func(T) ([]Part, error)) error {
+func FilterParts[T any](ctx context.Context, app *App, ahead Ahead, split func(T) ([]Part, error)) error {
 	meter := app.meterBatch(0)
 	defer meter.end()
 	return runAhead(ctx, app, ahead, meter, func(handle func(Part, record.Error) error) error {
@@ -59,7 +85,7 @@ func FilterParts[T any](ctx context.Context, app *App, ahead int, split func(T) 
 
 // DoParts is [FilterParts] for parts that do not come from stdin. If there is only one, its error is the error of the
 // command.
-func DoParts(ctx context.Context, app *App, ahead int, parts []Part) error {
+func DoParts(ctx context.Context, app *App, ahead Ahead, parts []Part) error {
 	if len(parts) == 1 {
 		return doOne(ctx, app, parts[0])
 	}
@@ -76,6 +102,9 @@ func eachPart(parts []Part, where record.Error, handle func(Part, record.Error) 
 		if part.To != "" {
 			where.To = part.To
 		}
+		if part.Ref != "" {
+			where.Ref = part.Ref
+		}
 		if err := handle(part, where); err != nil {
 			return err
 		}
@@ -83,14 +112,18 @@ func eachPart(parts []Part, where record.Error, handle func(Part, record.Error) 
 	return nil
 }
 
-// runAhead prepares the parts of source in order, runs up to ahead of their tasks at one time, and prints.
-func runAhead(ctx context.Context, app *App, ahead int, meter *batchMeter,
+// runAhead prepares the parts of source in order, runs some of their tasks at one time, and prints.
+func runAhead(ctx context.Context, app *App, ahead Ahead, meter *batchMeter,
 	source func(func(Part, record.Error) error) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	begun := make(chan (<-chan outcome), ahead-1) // one more is with printOutcomes
+	room := max(ahead.Prepared, ahead.Running)
+	begun := make(chan (<-chan outcome), room-1) // one more is with printOutcomes
 	printed := make(chan error)
 	go func() { printed <- printOutcomes(app, meter, begun, stop) }()
+	launched := make(chan launch, room) // never full: begun is before
+	var launches sync.WaitGroup
+	launches.Go(func() { launchAll(ctx, app, ahead, launched) })
 	err := source(func(part Part, where record.Error) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -106,18 +139,39 @@ func runAhead(ctx context.Context, app *App, ahead int, meter *batchMeter,
 			end <- outcome{err: err, where: where}
 			return nil
 		}
-		go func() {
-			result, err := do(ctx)
-			app.Advance()
-			end <- outcome{result, err, where}
-		}()
+		launched <- launch{do, where, end}
 		return nil
 	})
+	close(launched)
+	launches.Wait()
 	close(begun)
 	if failure := <-printed; failure != nil {
 		return failure
 	}
 	return err
+}
+
+// launch is a prepared task.
+type launch struct {
+	do    Task
+	where record.Error
+	end   chan<- outcome
+}
+
+// launchAll runs tasks in their order. A task whose context has ended runs too, since its item may need it.
+func launchAll(ctx context.Context, app *App, ahead Ahead, launched <-chan launch) {
+	late := 0
+	if ahead.Waiting {
+		late = min(ahead.Prepared, lateOf*ahead.Running)
+	}
+	tasks := inflight.New(ahead.Running, late)
+	for next := range launched {
+		tasks.Go(func() {
+			result, err := next.do(ctx)
+			app.Advance()
+			next.end <- outcome{result, err, next.where}
+		})
+	}
 }
 
 // printOutcomes prints until one fails in a way that ends the command. Then it calls stop and waits for the others.
@@ -158,7 +212,11 @@ func printThen(app *App, result any) error {
 	if !ok {
 		return app.Print(result)
 	}
-	if err := app.Print(printed.Record); err != nil {
+	print := printed.Print
+	if print == nil {
+		print = func() error { return app.Print(printed.Record) }
+	}
+	if err := print(); err != nil {
 		return err
 	}
 	return printed.Then()

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -36,7 +37,7 @@ func TestFilterAhead(t *testing.T) {
 		var running atomic.Int32
 		ended := make(chan error)
 		go func() {
-			ended <- FilterAhead(t.Context(), app, ahead, func(n int) (Task, error) {
+			ended <- FilterAhead(t.Context(), app, Processors(ahead), func(n int) (Task, error) {
 				if n == 3 {
 					return nil, fmt.Errorf("%w: three", ErrBadInput)
 				}
@@ -92,7 +93,7 @@ func TestFilterAheadFatal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, out := pipeline(strings.NewReader("0 1 2 3 4 5 6 7 8 9"))
 		begun := 0
-		err := FilterAhead(t.Context(), app, 3, func(n int) (Task, error) {
+		err := FilterAhead(t.Context(), app, Processors(3), func(n int) (Task, error) {
 			begun++
 			return func(ctx context.Context) (any, error) {
 				if n == 1 {
@@ -106,6 +107,42 @@ func TestFilterAheadFatal(t *testing.T) {
 		})
 		if !errors.Is(err, ErrNoNetwork) || out.String() != "0\n" || begun > 5 {
 			t.Errorf("got %v, printed %q, began %d", err, out, begun)
+		}
+	})
+}
+
+// A task that takes much longer than others gives its place to the next one; its record keeps its place in the output.
+// As many are late as may be prepared, and then no more run.
+func TestLateTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app, out := pipeline(strings.NewReader("0 1 2 3 4 5 6 7 8 9 10 11"))
+		var running, most atomic.Int32
+		late := map[int]bool{2: true, 3: true, 4: true, 5: true, 6: true, 7: true, 8: true}
+		ahead := Ahead{Running: 2, Prepared: 6, Waiting: true}
+		started := time.Now()
+		err := FilterAhead(t.Context(), app, ahead, func(n int) (Task, error) {
+			return func(context.Context) (any, error) {
+				defer running.Add(-1)
+				if now := running.Add(1); now > most.Load() {
+					most.Store(now)
+				}
+				if time.Sleep(100 * time.Millisecond); late[n] {
+					time.Sleep(10 * time.Second)
+				}
+				return n, nil
+			}, nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if got := strings.Fields(out.String()); !slices.Equal(got, strings.Fields("0 1 2 3 4 5 6 7 8 9 10 11")) {
+			t.Errorf("printed is %q", got)
+		}
+		if most.Load() != 6 {
+			t.Errorf("%d tasks ran at one time, want 6", most.Load())
+		}
+		if took := time.Since(started); took > 25*time.Second { // two rounds instead of four
+			t.Errorf("it took %v", took)
 		}
 	})
 }

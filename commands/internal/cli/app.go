@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"sessiontool/commands/internal/human"
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
@@ -41,6 +40,7 @@ type App struct {
 	AccountName string // --account; empty for the only account
 	networkName string
 	timeout     time.Duration
+	parallel    int // --parallel
 	lockTimeout time.Duration
 	proxy       proxySetting
 	output      string // of --output
@@ -58,6 +58,7 @@ type App struct {
 	specs    map[*cobra.Command]Spec
 	presence *presence.Presence
 	network  *network.Client
+	routers  []*route.Router
 
 	running    *stoppable // context of the command, nil before it runs
 	unfinished bool       // see LeaveUnfinished
@@ -72,7 +73,7 @@ func New(streams Streams) *App {
 		Streams: streams, bar: &progressBar{out: streams.Err},
 		printer: &printer{out: streams.Out, err: streams.Err, terminal: streams.OutIsTerminal},
 		Log:     slog.New(slog.DiscardHandler), specs: make(map[*cobra.Command]Spec),
-		timeout: defaultTimeout, lockTimeout: keystore.DefaultLockTimeout,
+		timeout: defaultTimeout, lockTimeout: keystore.DefaultLockTimeout, parallel: defaultParallel,
 	}
 }
 
@@ -86,6 +87,14 @@ func (app *App) AddGlobalFlags(flags *pflag.FlagSet) {
 	refuse(flags, "timeout", func() error {
 		if app.timeout < 0 {
 			return errors.New("a time must not be negative")
+		}
+		return nil
+	})
+	flags.IntVar(&app.parallel, "parallel", defaultParallel,
+		"how many items of a batch are under way in the network at one time")
+	refuse(flags, "parallel", func() error {
+		if app.parallel < 1 || app.parallel > maxParallel {
+			return fmt.Errorf("not within 1 and %d", maxParallel)
 		}
 		return nil
 	})
@@ -141,6 +150,12 @@ func parseKept(text string) (kept inbox.Kept, err error) {
 // defaultTimeout is long enough for a proof of work and for a few dead nodes on the way.
 const defaultTimeout = 2 * time.Minute
 
+// The default and the bound of --parallel.
+const (
+	defaultParallel = 32
+	maxParallel     = 1024
+)
+
 // Prepare sets the global settings from flags, then environment, then config file, then defaults. It returns an error
 // if the command delivers messages and there is no stdout.
 func (app *App) Prepare(cmd *cobra.Command) error {
@@ -167,28 +182,6 @@ func (app *App) prepare(cmd *cobra.Command, settings func() error) (err error) {
 	}
 	app.Log, err = app.logging.logger(visibleWriter{app.Streams.Err})
 	return err
-}
-
-// The forms of --output.
-const (
-	outputJSON  = "json"
-	outputHuman = "human"
-)
-
-// chooseOutput makes the printer print for people if --output says so. What --select and --pretty print is JSON. Before
-// the settings are known, and for commands that need none, the flag and the variable count.
-func (app *App) chooseOutput() {
-	wanted := app.output
-	if app.origins == nil && wanted == outputJSON {
-		wanted = app.Streams.Env(VariableOf("output"))
-	}
-	if wanted != outputHuman || app.printer.pretty || app.printer.path != "" || app.printer.path0 != "" {
-		return
-	}
-	app.printer.people = &human.Writer{
-		Out:   app.Streams.Out,
-		Color: app.Streams.OutIsTerminal && app.Streams.Env("NO_COLOR") == "" && app.Streams.Env("TERM") != "dumb",
-	}
 }
 
 // checkSelect returns an error if the path of --select or --select0 is not one of the records that a command prints: it
@@ -327,14 +320,6 @@ func (app *App) Print(v any) error {
 	return app.printer.print(v)
 }
 
-// Tell writes a line to a user in front of a terminal, unless --quiet is set. It is no record and no log.
-func (app *App) Tell(line string) {
-	if app.Streams.ErrIsTerminal && !app.logging.quiet {
-		app.bar.clear()
-		_, _ = io.WriteString(app.Streams.Err, line+"\n")
-	}
-}
-
 // Encode returns the line of a record as Print writes it, without --select and --pretty.
 func (app *App) Encode(v any) ([]byte, error) { return (&printer{}).encode(v) }
 
@@ -365,6 +350,9 @@ func (app *App) WriteError(problem record.Error) {
 // Close closes what the run has opened.
 func (app *App) Close() error {
 	var errs []error
+	for _, router := range app.routers {
+		errs = append(errs, router.Close())
+	}
 	if app.network != nil {
 		errs = append(errs, app.network.Close())
 	}
@@ -403,7 +391,7 @@ func (app *App) OpenKeystore(ctx context.Context) (*keystore.Store, error) {
 }
 
 func (app *App) keystoreOptions() keystore.Options {
-	return keystore.Options{LockTimeout: app.lockTimeout, CommitHook: app.Streams.CommitHook}
+	return keystore.Options{LockTimeout: app.lockTimeout, CommitHook: app.Streams.CommitHook, Disk: app.Streams.Disk}
 }
 
 // CreateKeystore opens the keystore, and makes it if there is none.
@@ -489,6 +477,9 @@ func (app *App) OpenNetwork() (*network.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if app.Streams.Network != nil {
+		app.Streams.Network(&config)
+	}
 	client, err := network.New(config)
 	if err != nil {
 		return nil, err
@@ -508,5 +499,7 @@ func (app *App) OpenRouter(ctx context.Context, options route.Options) (*account
 		return nil, nil, err
 	}
 	options.Log = app.Log
-	return a, route.New(a, client, options), nil
+	router := route.New(a, client, options)
+	app.routers = append(app.routers, router)
+	return a, router, nil
 }

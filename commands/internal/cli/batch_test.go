@@ -28,7 +28,7 @@ func batchOf(t *testing.T, n int, change func(*App)) string {
 		app := New(Streams{Out: new(bytes.Buffer), Err: &screen, Env: func(string) string { return "" },
 			In: interruptible{t.Context(), in}})
 		change(app)
-		err := FilterAhead(t.Context(), app, 1, func(struct{}) (Task, error) {
+		err := FilterAhead(t.Context(), app, Processors(1), func(struct{}) (Task, error) {
 			return func(context.Context) (any, error) {
 				<-time.After(time.Second)
 				return struct{}{}, nil

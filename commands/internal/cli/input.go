@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -301,6 +302,18 @@ func (app *App) EachName(args []string, do func(name string) error) error {
 		}
 	}
 	return nil
+}
+
+// EachNameAhead is [App.EachName] for work that waits for the network: it has several names under way at one time.
+func (app *App) EachNameAhead(ctx context.Context, args []string, do func(name string) (Task, error)) error {
+	if len(args) == 0 || len(args) == 1 && args[0] == "-" {
+		return FilterAhead(ctx, app, app.Parallel(), func(name requestName) (Task, error) { return do(string(name)) })
+	}
+	parts := make([]Part, len(args))
+	for i, name := range args {
+		parts[i] = Part{Ref: name, Prepare: func() (Task, error) { return do(name) }}
+	}
+	return DoParts(ctx, app, app.Parallel(), parts)
 }
 
 // onlyDash accepts no argument or "-", which means stdin.

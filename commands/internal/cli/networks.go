@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"sessiontool/lib/network"
+	"sessiontool/lib/network/public"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
@@ -31,7 +32,7 @@ func (app *App) ResolveNetwork() (record.Network, error) {
 	case isPath(name):
 		return readNetworkFile(name)
 	}
-	if known, ok := network.Known(name); ok {
+	if known, ok := public.Known(name); ok {
 		return record.Network{
 			Name: known.Name, Seeds: known.Seeds, Generation: string(known.Generation), Pins: known.Pins,
 		}, nil
@@ -54,7 +55,7 @@ func (app *App) ResolveNetwork() (record.Network, error) {
 
 // Nameable reports whether --network can name a devnet so.
 func Nameable(name string) bool {
-	_, known := network.Known(name)
+	_, known := public.Known(name)
 	return name != "" && !known && !isPath(name)
 }
 

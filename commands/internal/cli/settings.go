@@ -24,7 +24,8 @@ const (
 // Settings are the global flags that environment and config file can set, too: lock-timeout is SESSIONTOOL_LOCK_TIMEOUT
 // in the environment and lock_timeout in the file. No setting is a secret; some name a place to read one from.
 var Settings = []string{
-	"keystore", "account", "network", "timeout", "lock-timeout", "proxy", "output", "keep", "trace-journal", "log-format", "log-level", "passphrase-file",
+	"keystore", "account", "network", "timeout", "lock-timeout", "parallel", "proxy", "output", "keep", "trace-journal", "log-format",
+	"log-level", "passphrase-file",
 	"passphrase-command",
 }
 

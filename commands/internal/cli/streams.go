@@ -15,6 +15,8 @@ import (
 	"golang.org/x/term"
 
 	"sessiontool/commands/internal/human"
+	"sessiontool/keystore"
+	"sessiontool/lib/network"
 	"sessiontool/lib/record"
 )
 
@@ -36,6 +38,9 @@ type Streams struct {
 	UntilSignal func(context.Context) context.Context
 	// CommitHook is called around every commit of the keystore, so that tests can kill the process there.
 	CommitHook func(stage string)
+	// Disk stands between the keystore and its file, and Network changes how the network is reached. Both are for tests.
+	Disk    func(path string, file keystore.Disk) keystore.Disk
+	Network func(*network.Config)
 	// Now is this machine's clock; nil means time.Now. Tests set it wrong.
 	Now func() time.Time
 }

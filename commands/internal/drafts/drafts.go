@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/inflight"
 	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/pow"
@@ -19,13 +20,13 @@ import (
 	"sessiontool/lib/trace"
 )
 
-// SealFunc makes a message of a draft.
-type SealFunc func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error)
+// SealFunc begins to make a message of a draft.
+type SealFunc func(a *account.Account, draft account.Draft) *account.Sealing
 
-// Seal makes a message of a draft for the network in use, after it fetched the recipient's key if that is needed. If no
-// network is known, the account uses the protocol and the key that it knows of the recipient.
-func Seal(ctx context.Context, app *cli.App, a *account.Account, draft account.Draft,
-	seal SealFunc) (account.Outgoing, error) {
+// Seal makes a message of a draft for the network in use, after it fetched the recipient's key if that is needed. It
+// does not put the message into the outbox. If no network is known, the account uses the protocol and the key that it
+// knows of the recipient.
+func Seal(ctx context.Context, app *cli.App, a *account.Account, draft account.Draft) (account.Outgoing, error) {
 	draft, unknown, err := complete(ctx, app, draft)
 	if err != nil {
 		return account.Outgoing{}, err
@@ -45,7 +46,11 @@ func Seal(ctx context.Context, app *cli.App, a *account.Account, draft account.D
 			keys.Fetch(ctx, draft.To)
 		}
 	}
-	return sealCompleted(ctx, a, draft, unknown, seal)
+	out, err := a.Seal(ctx, draft)
+	if unknown != nil && errors.Is(err, account.ErrUnknownContact) {
+		return out, unknown
+	}
+	return out, err
 }
 
 // complete completes a draft with what is known of the network. unknown is why nothing is known of it.
@@ -61,37 +66,29 @@ func complete(ctx context.Context, app *cli.App, draft account.Draft) (out accou
 	return draft, unknown, err
 }
 
-func sealCompleted(ctx context.Context, a *account.Account, draft account.Draft, unknown error,
-	seal SealFunc) (account.Outgoing, error) {
-	ctx, span := trace.Start(ctx, trace.SpanSeal)
-	out, err := seal(ctx, a, draft)
-	span.Set(trace.String("protocol", string(out.Protocol)), trace.Bool("resumed", out.Resumed))
-	span.End(err)
-	if unknown != nil && errors.Is(err, account.ErrUnknownContact) {
-		return out, unknown
+// Cores are the processors that the messages of a batch share for their proofs of work.
+func Cores(options route.Options) *pow.Cores {
+	if options.Workers > 0 {
+		return pow.NewCores(options.Workers)
 	}
-	return out, err
+	return pow.NewCores(runtime.GOMAXPROCS(0))
 }
-
-// sendAtOnce is how many drafts are under way at one time. A member of a swarm that is not complete answers a store
-// after some seconds, so there have to be many.
-const sendAtOnce = 128
 
 // Send seals each draft into the outbox, sends it and prints its receipt. Several drafts are under way at one
 // time; receipts come in the order of the drafts. If it does not come to the end of the drafts, a rerun gets the
 // receipts of this run.
 func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Options, seal SealFunc) error {
-	options.Cores = pow.NewCores(runtime.GOMAXPROCS(0))
-	if options.Workers > 0 {
-		options.Cores = pow.NewCores(options.Workers)
-	}
+	options.Cores = Cores(options)
 	if err := drafts.wait.check(); err != nil {
 		return err
 	}
 	s := &sender{app: app, options: options, seal: seal, wait: &drafts.wait}
-	err := drafts.eachAhead(ctx, app, sendAtOnce, s.prepare)
+	err := drafts.eachAhead(ctx, app, app.Parallel(), s.prepare)
 	if s.sealer != nil {
 		s.sealer.keys.Wait()
+	}
+	if failure := errors.Join(s.finishPrinted(ctx), s.finishing.Wait()); err == nil {
+		err = failure
 	}
 	if err != nil || s.router == nil || app.Failed() {
 		if err != nil && s.router != nil {
@@ -152,6 +149,9 @@ type sender struct {
 	router  *route.Router // nil before the first draft
 	sealer  *batchSealer
 	first   firstDraft
+
+	printed   []uint64 // messages whose receipts were printed and not recorded yet
+	finishing inflight.Later
 }
 
 // prepare seals a draft, and returns the task that sends it.
@@ -167,7 +167,7 @@ func (s *sender) prepare(ctx context.Context, draft account.Draft) (cli.Task, er
 			return nil, err
 		}
 		s.sealer = &batchSealer{
-			account: s.account, keys: route.NewPeerKeys(s.account, client, s.app.Log), seal: s.seal,
+			account: s.account, router: s.router, keys: route.NewPeerKeys(s.account, client, s.app.Log), seal: s.seal,
 			last: make(map[sessionid.ID]chan struct{}),
 		}
 	}
@@ -185,28 +185,46 @@ func (s *sender) prepare(ctx context.Context, draft account.Draft) (cli.Task, er
 		over()
 		return nil, err
 	}
-	// A message that is sealed already takes its place among the others to its recipient.
-	sending := sealed.queue(s.router)
 	return func(ctx context.Context) (any, error) {
 		defer over()
 		ctx = trace.Join(ctx, span)
-		if sending == nil {
-			if err := sealed.finish(ctx); err != nil {
-				span.End(err)
-				return nil, err
-			}
-			sending = sealed.queue(s.router)
-			sealed.passOn()
+		out, err := sealed.finish(ctx)
+		if err != nil {
+			span.End(err)
+			return nil, err
 		}
-		out, receipt, err := sending.Run(ctx)
+		out, receipt, err := sealed.place.Send(ctx, out, draft)
 		span.End(err)
 		if err != nil {
 			return nil, failed(out, err)
 		}
 		s.wait.note(receipt)
-		finish := func() error { return s.account.Finish(context.WithoutCancel(ctx), out.Seq) }
+		finish := func() error { return s.finish(ctx, out.Seq) }
 		return cli.Printed{Record: render.Receipt(receipt), Then: finish}, nil
 	}, nil
+}
+
+// finishedAtOnce is how many printed receipts are recorded in one transaction.
+const finishedAtOnce = 32
+
+// finish records that the receipt of a message was printed, with those of others: the result counts only when this
+// process has ended. The error is that of earlier ones.
+func (s *sender) finish(ctx context.Context, seq uint64) error {
+	s.printed = append(s.printed, seq)
+	if len(s.printed) < finishedAtOnce {
+		return nil
+	}
+	return s.finishPrinted(ctx)
+}
+
+// finishPrinted records that the receipts so far were printed.
+func (s *sender) finishPrinted(ctx context.Context) error {
+	ctx, seqs := context.WithoutCancel(ctx), s.printed
+	s.printed = nil
+	if len(seqs) == 0 {
+		return nil
+	}
+	return s.finishing.Do(func() error { return s.account.Finish(ctx, seqs...) })
 }
 
 // failed returns the error of a message that was not sent, marked if the message waits in the outbox. One for the
@@ -219,7 +237,7 @@ func failed(out account.Outgoing, err error) error {
 }
 
 // firstWait is what the first draft of a batch gets before the second one is sealed.
-const firstWait = time.Second
+const firstWait = 600 * time.Millisecond
 
 // firstDraft lets the first draft of a batch go ahead: should the network refuse its time, the others are sealed with
 // the right one.

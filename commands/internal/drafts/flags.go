@@ -67,14 +67,14 @@ func (d *Flags) AddSplit(flags *pflag.FlagSet) {
 
 // Each calls do with each draft of the flags or, if there is none, of stdin. One draft is for one recipient.
 func (d *Flags) Each(ctx context.Context, app *cli.App, do func(account.Draft) (any, error)) error {
-	return d.eachAhead(ctx, app, 1, func(_ context.Context, draft account.Draft) (cli.Task, error) {
+	return d.eachAhead(ctx, app, cli.Processors(1), func(_ context.Context, draft account.Draft) (cli.Task, error) {
 		result, err := do(draft)
 		return func(context.Context) (any, error) { return result, nil }, err
 	})
 }
 
-// eachAhead is Each for work of which up to ahead is done at one time: see cli.FilterParts.
-func (d *Flags) eachAhead(ctx context.Context, app *cli.App, ahead int,
+// eachAhead is Each for work of which several parts are done at one time: see cli.FilterParts.
+func (d *Flags) eachAhead(ctx context.Context, app *cli.App, ahead cli.Ahead,
 	prepare func(context.Context, account.Draft) (cli.Task, error)) error {
 	finder := who.New(app, nil)
 	split := func(in record.Draft) ([]cli.Part, error) {

@@ -2,33 +2,37 @@ package drafts
 
 import (
 	"context"
+	"errors"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/route"
 	"sessiontool/lib/sessionid"
+	"sessiontool/lib/trace"
 )
 
-// batchSealer seals the drafts of a batch. A draft whose recipient's key must be fetched waits for that, while others go
-// on; drafts to one recipient are sealed in their order.
+// batchSealer seals the drafts of a batch, many in one commit. A draft whose recipient's key must be fetched waits for
+// that, while others go on; drafts to one recipient are sealed in their order.
 type batchSealer struct {
 	account *account.Account
+	router  *route.Router
 	keys    *route.PeerKeys
 	seal    SealFunc
 	last    map[sessionid.ID]chan struct{} // by recipient: closed when the latest waiting draft is sealed
 }
 
-// sealing is a draft that is sealed, or waits for it.
+// sealing is a draft that is sealed, or waits for it, with its place among those to its recipient.
 type sealing struct {
 	sealer  *batchSealer
 	draft   account.Draft
 	unknown error
-	before  <-chan struct{} // closed when the draft before it is sealed; nil if there is none
-	sealed  chan struct{}   // nil if it was sealed at once
-	done    bool            // out is sealed
-	out     account.Outgoing
+	place   *route.Place
+	span    *trace.Recording
+	begun   *account.Sealing // nil while the draft waits for a key
+	before  <-chan struct{}  // closed when the draft before it is sealed; nil if there is none
+	passOn  chan struct{}    // nil if nothing waits for this draft
 }
 
-// begin seals a draft at once, unless it has to wait for a key.
+// begin begins to seal a draft at once, unless it has to wait for a key.
 func (s *batchSealer) begin(ctx context.Context, draft account.Draft, unknown error) (*sealing, error) {
 	one := &sealing{sealer: s, draft: draft, unknown: unknown}
 	wanted := false
@@ -43,47 +47,50 @@ func (s *batchSealer) begin(ctx context.Context, draft account.Draft, unknown er
 		select {
 		case <-before:
 			before = nil
+			delete(s.last, draft.To)
 		default:
 		}
 	}
+	one.place = s.router.Queue(draft.To)
 	if !wanted && before == nil {
-		var err error
-		one.out, err = sealCompleted(ctx, s.account, draft, unknown, s.seal)
-		one.done = true
-		return one, err
+		one.seals(ctx)
+		return one, nil
 	}
-	one.before, one.sealed = before, make(chan struct{})
-	s.last[draft.To] = one.sealed
+	one.before, one.passOn = before, make(chan struct{})
+	s.last[draft.To] = one.passOn
 	return one, nil
 }
 
-// queue puts a sealed message behind the earlier ones to its recipient. It returns nil for one that is not sealed yet.
-func (o *sealing) queue(router *route.Router) *route.Sending {
-	if !o.done {
-		return nil
-	}
-	return router.Begin(o.out, o.draft)
+// seals begins to seal the draft.
+func (o *sealing) seals(ctx context.Context) {
+	_, o.span = trace.Start(ctx, trace.SpanSeal)
+	o.begun = o.sealer.seal(o.sealer.account, o.draft)
 }
 
-// finish fetches the key that the draft waits for, and seals it when its turn has come. If it fails, the next draft has
-// its turn.
-func (o *sealing) finish(ctx context.Context) error {
-	o.sealer.keys.Fetch(ctx, o.draft.To)
-	if o.before != nil {
-		select {
-		case <-o.before:
-		case <-ctx.Done():
-			o.passOn()
-			return context.Cause(ctx)
+// finish waits until the draft is sealed: before that, it fetches the key that the draft waits for. If it fails, the
+// next draft to the recipient has its turn.
+func (o *sealing) finish(ctx context.Context) (out account.Outgoing, err error) {
+	if o.begun == nil {
+		defer close(o.passOn)
+		o.sealer.keys.Fetch(ctx, o.draft.To)
+		if o.before != nil {
+			select {
+			case <-o.before:
+			case <-ctx.Done():
+				o.place.Leave()
+				return out, context.Cause(ctx)
+			}
 		}
+		o.place.Seals()
+		o.seals(ctx)
 	}
-	var err error
-	if o.out, err = sealCompleted(ctx, o.sealer.account, o.draft, o.unknown, o.sealer.seal); err != nil {
-		o.passOn()
+	if out, err = o.begun.Wait(ctx); err != nil {
+		o.place.Leave()
 	}
-	o.done = err == nil
-	return err
+	o.span.Set(trace.String("protocol", string(out.Protocol)), trace.Bool("resumed", out.Resumed))
+	o.span.End(err)
+	if o.unknown != nil && errors.Is(err, account.ErrUnknownContact) {
+		return out, o.unknown
+	}
+	return out, err
 }
-
-// passOn gives the next draft to the same recipient its turn.
-func (o *sealing) passOn() { close(o.sealed) }

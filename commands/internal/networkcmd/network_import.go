@@ -26,7 +26,7 @@ func newImportCommand(app *cli.App) *cobra.Command {
 			"writes when to which Session ID. What you write stays encrypted. Take it from a source that you trust.\n" +
 			"Until the seeds answer, 'network show' and doctor say that nobody vouches for the list, records of swarms,\n" +
 			"nodes and paths have node_list \"import\", and receipts the warning imported_list.",
-		Examples: []string{"sessiontool swarm nodes | sessiontool --keystore copy network import -"},
+		Examples: []string{"sessiontool swarm nodes | sessiontool network import --keystore copy -"},
 		Prints:   []string{record.TypeNodeList},
 		Exits: cli.Exits{
 			record.ExitUsage:    "not a list of service nodes",

@@ -17,6 +17,7 @@ import (
 type Ring struct {
 	Nodes []RingNode
 	Marks []RingMark
+	Ways  []RingWay
 }
 
 // RingNode is a service node. Only the beginning of its name is shown.

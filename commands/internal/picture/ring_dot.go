@@ -43,6 +43,7 @@ func (r Ring) DOT() []byte {
 			fmt.Fprintf(&b, "\t%s -- \"swarm %s\" [style=dashed];\n", quote(mark.Name), groups[i].id)
 		}
 	}
+	r.dotWays(&b)
 	b.WriteString("}\n")
 	return b.Bytes()
 }

@@ -49,13 +49,13 @@ type block struct {
 }
 
 // SVG draws the ring in the middle, in the colours of the swarms, 0 at the top and rising clockwise; swarms and their
-// nodes on both sides, with symbols of their health; marks inside, numbered, with their names below. Marks cover neither
+// nodes on both sides, with symbols of their health; marks inside, numbered, with their names below; ways as lines. Marks cover neither
 // labels nor each other, as far as there is room.
 func (r Ring) SVG() []byte {
 	groups := r.groups()
 	blocks, height := layOut(groups)
 	p := &canvas{cx: width / 2, cy: top + height/2}
-	total := top + height + margin + float64(len(r.Marks))*legendLine
+	total := top + height + margin + float64(len(r.Marks)+len(r.Ways))*legendLine
 	if r.checked() {
 		total += legendLine
 	}
@@ -73,6 +73,7 @@ func (r Ring) SVG() []byte {
 	for i, mark := range r.Marks {
 		p.mark(groups, i, mark, spots[i], top+height+0.7*margin+float64(i)*legendLine)
 	}
+	p.ways(groups, r.Ways, top+height+0.7*margin+float64(len(r.Marks))*legendLine)
 	if r.checked() {
 		p.legend(total - 0.6*legendLine)
 	}

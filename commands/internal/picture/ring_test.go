@@ -214,3 +214,40 @@ func TestHealth(t *testing.T) {
 		}
 	}
 }
+
+// Ways are lines from hop to hop, with a line of the legend. Nodes of one swarm
+// are apart, and no line crosses the words in the middle.
+func TestWays(t *testing.T) {
+	r := example()
+	before := parse(t, r.SVG())
+	r.Ways = []RingWay{
+		{Hops: []string{"aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc", "unknown<"}, Note: "store, answer after 5ms"},
+		{Hops: []string{"bbbbbbbbbb", "aaaaaaaaaa"}, Failed: true, Note: "no answer"},
+	}
+	text := r.SVG()
+	after := parse(t, text)
+	if after["path"] != before["path"]+4 || after["circle"] != before["circle"]+6 || after["line"] != before["line"]+2 {
+		t.Errorf("the ways add %v to %v", after, before)
+	}
+	for _, want := range []string{
+		"way 1: aaaaaaaa &gt; bbbbbbbb &gt; cccccccc &gt; unknown&lt;: store, answer after 5ms<", "way 2, relay 1: aaaaaaaaaa",
+		`stroke-dasharray="5 4"`,
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the picture lacks %s", want)
+		}
+	}
+	groups := r.groups()
+	if a, c := hopPlace(groups, "aaaaaaaaaa"), hopPlace(groups, "cccccccccc"); a == c || apart(a, 1<<62) > math.MaxUint64/60 {
+		t.Errorf("two nodes of a swarm are at %x and %x", a, c)
+	}
+	p := &canvas{}
+	x, y := p.bend(-100, 0, 100, 0)
+	if math.Hypot(x, y) < 75 {
+		t.Errorf("a line through the middle bends to %v, %v", x, y)
+	}
+	if dot := string(r.DOT()); !strings.Contains(dot, `"aaaaaaaaaa" -- "bbbbbbbbbb" [style=bold`) ||
+		!strings.Contains(dot, `"bbbbbbbbbb" -- "aaaaaaaaaa" [style=dashed`) || strings.Contains(dot, "unknown<") {
+		t.Errorf("the graph is %s", dot)
+	}
+}

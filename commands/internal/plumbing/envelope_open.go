@@ -2,11 +2,13 @@ package plumbing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/commands/internal/inflight"
 	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
@@ -32,28 +34,35 @@ func newEnvelopeOpenCommand(app *cli.App) *cobra.Command {
 
 func runEnvelopeOpen(ctx context.Context, app *cli.App) error {
 	var a *account.Account
-	return cli.Filter(app, func(in record.Envelope) error {
+	var marking inflight.Later
+	err := cli.FilterAhead(ctx, app, app.Parallel(), func(in record.Envelope) (cli.Task, error) {
 		if in.DataBase64 == "" {
-			return fmt.Errorf("%w: the envelope has no data_base64", cli.ErrBadInput)
+			return nil, fmt.Errorf("%w: the envelope has no data_base64", cli.ErrBadInput)
 		}
 		if a == nil {
 			var err error
 			if a, err = app.OpenAccount(ctx); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		incoming := account.Incoming{Data: in.DataBase64, Hash: in.MessageHash, Route: message.RouteAsync}
-		opened, err := a.ReceiveAsked(ctx, incoming)
-		if err != nil {
-			return err
-		}
-		event := opened.Event
-		if err := render.PrintEvent(app, a, event, opened.Duplicate); err != nil {
-			return err
-		}
-		if event.Seq == 0 {
-			return nil
-		}
-		return a.MarkDelivered(context.WithoutCancel(ctx), event)
+		opening := a.BeginAsked(incoming)
+		return func(ctx context.Context) (any, error) {
+			opened, err := opening.Wait(ctx)
+			if err != nil {
+				return nil, err
+			}
+			event := opened.Event
+			return cli.Printed{
+				Print: func() error { return render.PrintEvent(app, a, event, opened.Duplicate) },
+				Then: func() error {
+					if event.Seq == 0 {
+						return nil
+					}
+					return marking.Do(func() error { return a.MarkDelivered(context.WithoutCancel(ctx), event) })
+				},
+			}, nil
+		}, nil
 	})
+	return errors.Join(err, marking.Wait())
 }

@@ -35,9 +35,6 @@ func newEnvelopeSealCommand(app *cli.App) *cobra.Command {
 }
 
 func runEnvelopeSeal(ctx context.Context, app *cli.App, opts *drafts.Flags) error {
-	seal := func(ctx context.Context, a *account.Account, draft account.Draft) (account.Outgoing, error) {
-		return a.Seal(ctx, draft)
-	}
 	var a *account.Account
 	return opts.Each(ctx, app, func(draft account.Draft) (any, error) {
 		if a == nil {
@@ -46,7 +43,7 @@ func runEnvelopeSeal(ctx context.Context, app *cli.App, opts *drafts.Flags) erro
 				return nil, err
 			}
 		}
-		out, err := drafts.Seal(ctx, app, a, draft, seal)
+		out, err := drafts.Seal(ctx, app, a, draft)
 		return record.Envelope{
 			Type: record.TypeEnvelope, To: out.To.String(), TimestampMS: out.TimestampMS, TTLMillis: out.TTLMillis,
 			DataBase64: out.Data, Ref: out.Ref,

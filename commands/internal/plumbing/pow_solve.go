@@ -37,7 +37,7 @@ func runPowSolve(ctx context.Context, app *cli.App, opts *powOptions) error {
 		return err
 	}
 	cores := pow.NewCores(opts.cores())
-	return cli.FilterAhead(ctx, app, lookAhead*opts.cores(), func(in record.Envelope) (cli.Task, error) {
+	return cli.FilterAhead(ctx, app, cli.Processors(lookAhead*opts.cores()), func(in record.Envelope) (cli.Task, error) {
 		request, err := powRequest(in)
 		if err != nil {
 			return nil, err

@@ -41,22 +41,24 @@ func newSwarmLookupCommand(app *cli.App) *cobra.Command {
 func runSwarmLookup(ctx context.Context, app *cli.App, opts *swarmLookupOptions) error {
 	var client *network.Client
 	finder := who.New(app, nil)
-	return app.EachName(opts.ids, func(name string) error {
+	return app.EachNameAhead(ctx, opts.ids, func(name string) (cli.Task, error) {
 		id, err := finder.ID(ctx, name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if client == nil {
 			if client, err = app.OpenNetwork(); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		members, err := client.LookupSwarm(ctx, id)
-		if err != nil {
-			return err
-		}
-		out := record.Swarm{Type: record.TypeSwarm, SessionID: id.String(), Nodes: render.Nodes(members)}
-		out.SwarmID, out.NodeList = out.Nodes[0].SwarmID, render.ListMark(client)
-		return app.Print(out)
+		return func(ctx context.Context) (any, error) {
+			members, err := client.LookupSwarm(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			out := record.Swarm{Type: record.TypeSwarm, SessionID: id.String(), Nodes: render.Nodes(members)}
+			out.SwarmID, out.NodeList = out.Nodes[0].SwarmID, render.ListMark(client)
+			return out, nil
+		}, nil
 	})
 }

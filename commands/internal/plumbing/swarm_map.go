@@ -12,6 +12,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/commands/internal/picture"
+	"sessiontool/commands/internal/tracecmd"
 	"sessiontool/commands/internal/who"
 	"sessiontool/lib/record"
 	"sessiontool/lib/swarm"
@@ -21,6 +22,7 @@ type swarmMapOptions struct {
 	out    string
 	format string
 	check  bool
+	trace  string   // a message whose way is drawn
 	ids    []string // to mark
 }
 
@@ -33,7 +35,9 @@ func newSwarmMapCommand(app *cli.App) *cobra.Command {
 		Long: "Draw the ring on which swarms and Session IDs have their places, from the seeds' list of nodes, into\n" +
 			"a file: as SVG for a browser, or as DOT for Graphviz (neato). '-' reads ids from stdin.\n\n" +
 			"With --check every node is asked for its version, directly, and the picture shows which ones answer. Of\n" +
-			"a devnet of this user it also shows faults, and how many messages each node holds.",
+			"a devnet of this user it also shows faults, and how many messages each node holds.\n\n" +
+			"With --trace HASH the onion paths are drawn by which a message was sent, as the journal of traces has them: see\n" +
+			"'sessiontool trace'. Dashed ones had no answer.",
 		Examples: []string{
 			"sessiontool swarm map --out ring.svg",
 			"sessiontool swarm map $ALICE $BOB --out ring.dot",
@@ -51,6 +55,7 @@ func newSwarmMapCommand(app *cli.App) *cobra.Command {
 	})
 	cmd.Flags().StringVar(&opts.out, "out", "", "file to write (required)")
 	cmd.Flags().BoolVar(&opts.check, "check", false, "ask every node whether it answers, and show it")
+	cmd.Flags().StringVar(&opts.trace, "trace", "", "message_hash, id or trace_id of a message whose paths are drawn")
 	cmd.Flags().StringVar(&opts.format, "format", "", "svg or dot (default: as the file's name ends, else svg)")
 	return cmd
 }
@@ -99,6 +104,12 @@ func runSwarmMap(ctx context.Context, app *cli.App, opts *swarmMapOptions) error
 		if err != nil {
 			return err
 		}
+	}
+	if opts.trace != "" {
+		if drawing.Ways, err = tracecmd.Ways(ctx, app, opts.trace); err != nil {
+			return err
+		}
+		out.Ways = len(drawing.Ways)
 	}
 	client, err := app.OpenNetwork()
 	if err != nil {

@@ -41,33 +41,32 @@ func runSwarmStore(ctx context.Context, app *cli.App, opts *drafts.StoreFlags) e
 	if err != nil {
 		return err
 	}
-	options.Log = app.Log
+	options.Log, options.Cores = app.Log, drafts.Cores(options)
 	var storer *route.Storer
-	return cli.Filter(app, func(in record.Envelope) error {
+	return cli.FilterAhead(ctx, app, app.Parallel(), func(in record.Envelope) (cli.Task, error) {
 		request, err := storeRequest(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if storer == nil {
 			client, err := app.OpenNetwork()
 			if err != nil {
-				return err
+				return nil, err
 			}
 			storer = route.NewStorer(client, options)
 		}
 		generation, err := storer.Generation(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if in.TTLMillis > generation.MaxTTLMillis() {
-			return fmt.Errorf("%w: ttl_ms %d is more than the network allows", cli.ErrBadTTL, in.TTLMillis)
+			return nil, fmt.Errorf("%w: ttl_ms %d is more than the network allows", cli.ErrBadTTL, in.TTLMillis)
 		}
-		receipt, err := storer.Store(ctx, request)
-		if err != nil {
-			return err
-		}
-		receipt.Ref = in.Ref
-		return app.Print(render.Receipt(receipt))
+		return func(ctx context.Context) (any, error) {
+			receipt, err := storer.Store(ctx, request)
+			receipt.Ref = in.Ref
+			return render.Receipt(receipt), err
+		}, nil
 	})
 }
 

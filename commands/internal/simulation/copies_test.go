@@ -267,7 +267,7 @@ func (w *world) pipeOpen(p *person, o op) {
 	p.wait(second, func(ctx context.Context, run *program) error {
 		return run.using(ctx, route.Options{}, func(a *account.Account, _ *network.Client, _ *route.Router) error {
 			for _, in := range between {
-				opened, err := a.ReceiveAsked(ctx, in)
+				opened, err := a.BeginAsked(in).Wait(ctx)
 				if err != nil {
 					return err
 				}

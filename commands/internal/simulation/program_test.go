@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,7 +39,8 @@ type program struct {
 	name   string
 	dir    string // of the keystore
 	stop   context.CancelFunc
-	chance *rand.Rand // of tears
+	failed atomic.Bool // it ended because of a fault of its disk
+	chance *rand.Rand  // of tears
 
 	mu     sync.Mutex
 	steps  int
@@ -181,6 +183,9 @@ func (p *person) launch(o op, run func(context.Context, *program) error) (*progr
 		defer stop()
 		err := run(ctx, started)
 		dead := started.isDead()
+		if errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EROFS) {
+			started.failed.Store(true)
+		}
 		p.gone(started, false)
 		w.logf("%s ends: %s", name, describe(err, dead))
 		if !dead {
@@ -294,9 +299,9 @@ func send(o op, texts []*text, request bool) func(context.Context, *program) err
 						fails(t, err)
 						continue
 					}
-					begun := router.Begin(out, draft)
+					place := router.Queue(out.To)
 					sending.Go(func() {
-						out, receipt, err := begun.Run(ctx)
+						out, receipt, err := place.Send(ctx, out, draft)
 						if err == nil {
 							if err = p.receipt(t, out.Data, receipt); err == nil {
 								err = a.Finish(context.WithoutCancel(ctx), out.Seq)

@@ -261,3 +261,65 @@ func sent(way trace.Way) bool {
 	}
 	return false
 }
+
+// Ways returns the onion paths by which a message was sent, or was fetched if only that is known, for a picture of the swarms. The journal of traces
+// has to know the message: else the error is [cli.ErrNoTrace].
+func Ways(ctx context.Context, app *cli.App, name string) (ways []picture.RingWay, err error) {
+	a, err := app.OpenAccount(ctx)
+	if err != nil {
+		return nil, err
+	}
+	journal, _, err := app.Journal()
+	if err != nil {
+		return nil, err
+	}
+	f := &follower{app: app, account: a, journal: journal, offline: true}
+	traces, _, err := f.follow(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var carriers []picture.RingWay // of the message itself
+	for _, t := range traces {
+		for _, span := range t.Find(trace.SpanAttempt) {
+			way, method := wayOfAttempt(t, span)
+			if len(way.Hops) == 0 {
+				continue
+			}
+			ways = append(ways, way)
+			if method == "store" || method == "sequence" || method == "deliver" {
+				carriers = append(carriers, way)
+			}
+		}
+	}
+	if len(carriers) > 0 {
+		ways = carriers
+	}
+	return ways[:min(len(ways), maxWays)], nil
+}
+
+// maxWays bounds the paths of a picture.
+const maxWays = 24
+
+// wayOfAttempt returns the path of an attempt, without hops if it had none, and the method of its request.
+func wayOfAttempt(t trace.Trace, attempt trace.Span) (way picture.RingWay, method string) {
+	for _, key := range []string{"guard", "relay_1", "relay_2", "target"} {
+		hop := attempt.Attr(key)
+		if hop == "" {
+			return picture.RingWay{}, ""
+		}
+		way.Hops = append(way.Hops, hop)
+	}
+	for _, span := range t.Spans {
+		if span.ID == attempt.Parent {
+			method = span.Attr(trace.KeyMethod)
+		}
+	}
+	way.Note = method + ", "
+	way.Failed = attempt.State != trace.StateOK
+	if way.Failed {
+		way.Note += attempt.Error
+	} else {
+		way.Note += "answer after " + attempt.Took().Round(time.Millisecond).String()
+	}
+	return way, method
+}

@@ -18,7 +18,7 @@ func Record(t trace.Trace, way trace.Way, spans bool) record.Trace {
 	if len(t.Spans) > 0 {
 		out.TraceID, out.At, out.Millis = t.ID.String(), record.Time(t.Spans[0].Start), millis(t.Spans[0].Took())
 	}
-	if way.Hash == "" && len(t.Spans) > 0 && t.Spans[0].Name != trace.SpanMessage {
+	if !aboutMessage(t, way) {
 		way.Stages, out.StoppedAt, out.Why = nil, "", t.Summary()
 	}
 	for _, stage := range way.Stages {
@@ -44,6 +44,12 @@ func Record(t trace.Trace, way trace.Way, spans bool) record.Trace {
 		out.Spans = spanRecords(t)
 	}
 	return out
+}
+
+// aboutMessage is false for the trace of a poll or a call.
+func aboutMessage(t trace.Trace, way trace.Way) bool {
+	return way.Hash != "" || len(t.Spans) == 0 || t.Spans[0].Name == trace.SpanMessage ||
+		t.Spans[0].Name == trace.SpanSend
 }
 
 func spanRecords(t trace.Trace) (out []record.TraceSpan) {

@@ -42,7 +42,7 @@ func Write(file, version string, traces []trace.Trace) error {
 	case ".json":
 		content, err = trace.OTLP(traces, version)
 	case ".svg":
-		content = picture.Timeline(traces, trace.Way{})
+		content = picture.Timeline(traces, wayOf(traces))
 	default:
 		for _, one := range Records(traces) {
 			line, encodeErr := json.Marshal(one)
@@ -53,6 +53,18 @@ func Write(file, version string, traces []trace.Trace) error {
 		return err
 	}
 	return os.WriteFile(file, content, 0o600)
+}
+
+// wayOf returns the way of the message if there is one trace, of one message.
+func wayOf(traces []trace.Trace) trace.Way {
+	if len(traces) != 1 {
+		return trace.Way{}
+	}
+	way := trace.WayOf("", traces, nil, notAsked)
+	if !aboutMessage(traces[0], way) {
+		return trace.Way{}
+	}
+	return way
 }
 
 // Records returns the records of traces, each with what that trace alone says of its message.

@@ -148,6 +148,20 @@ func TestFormats(t *testing.T) {
 			t.Errorf("%s: %.60s, %v", name, content, err)
 		}
 	}
+	for name, traces := range map[string][]trace.Trace{
+		"Message 00aa": {message(t, now)}, "Traces": {message(t, now), message(t, now)},
+		">poll": {recorded(t, now, trace.SpanPoll, nil, opened(false))},
+	} {
+		path := filepath.Join(dir, "b.svg")
+		if err := Write(path, "", traces); err != nil {
+			t.Fatal(err)
+		}
+		content, err := os.ReadFile(path)
+		staged := strings.Contains(string(content), ">replicated<")
+		if err != nil || !strings.Contains(string(content), name) || staged != (name == "Message 00aa") {
+			t.Errorf("the picture of %s has the stages: %v, %v", name, staged, err)
+		}
+	}
 	if Check(Stdout) != nil || Check("a.txt") == nil || Check("") == nil || Write(filepath.Join(dir, "a.txt"), "", nil) == nil {
 		t.Error("the names of files are not checked")
 	}

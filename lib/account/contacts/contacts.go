@@ -72,9 +72,9 @@ type Contact struct {
 	StampedMS int64
 }
 
-// stampAhead is how far the timestamps of texts may run ahead of the clock, in milliseconds. A clock that was set back
-// by more counts.
-const stampAhead = 60_000
+// stampAhead is how far the timestamps of texts may run ahead of the clock, in milliseconds, which the network allows. A
+// clock that was set back by more counts.
+const stampAhead = 2_000
 
 // Stamp returns the timestamp in milliseconds of a text in session-v1 or session-v2 that is sealed now: later than that
 // of the text before, since recipients sort texts by it, and phones take a second one with the same timestamp for a copy.

@@ -1,11 +1,14 @@
 package mailbox
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"sessiontool/lib/network"
@@ -23,6 +26,7 @@ type RetrieveOptions struct {
 	// Truncated is called for a member whose list had more new messages than it may give. It may be nil.
 	Truncated func(Truncated) error
 	MaxRead   int // most messages of one member; 0 means maxRead
+	Sides     int // members to ask; 0 means network.SwarmTargets, which are also kept for the next time
 }
 
 // Page is a part of a member's list. It is never empty. Late reports that another member was read to the end before.
@@ -38,9 +42,11 @@ type Truncated struct {
 	Messages int // that were read
 }
 
-// Retrieve asks three random members of the account's swarm at once for its messages. It calls handle with their
-// answers, page by page, one at a time. The same message usually comes from all three. Another
-// member replaces one that fails. Once two members were read to the end, Retrieve does not wait for a late third one.
+// Retrieve asks three members of the account's swarm at once for its messages: with UseCursors those of the last time as
+// long as they answer, else random ones. It calls handle with their answers, page by page, one at a time. The same
+// message usually comes from all three. Another member replaces one that fails. Once two members were read to the end,
+// Retrieve does not wait for a late third one, nor, with UseCursors, for one that was not read before.
+//
 // What the first member gives is all taken, up to maxRead; those after it are bounded by ExtraMessages and ExtraBytes in
 // new messages, of which handle returns the number for pages that are Late, and by time. The error is handle's, wraps
 // [ErrNotRetrieved] if no member was read to the end, is the network's, or the context's.
@@ -64,10 +70,22 @@ func (b *Box) Retrieve(ctx context.Context, options RetrieveOptions,
 			return b.account.LastHash(ctx, CursorName(generation, node))
 		},
 	}
-	err = b.network.AskSwarm(ctx, network.Question{
+	sides := cmp.Or(options.Sides, network.SwarmTargets)
+	question := network.Question{
 		Owner: b.account.ID(), Call: network.Call{Method: storage.MethodRetrieve}, Judge: judge,
-		Sides: network.SwarmTargets, Enough: min(2, network.SwarmTargets),
-	})
+		Sides: sides, Enough: min(2, sides),
+	}
+	if options.UseCursors {
+		judge.readers = b.network.Readers(b.account.ID())
+		question.Prefer = slices.Concat(judge.readers.Read, judge.readers.Begun)
+		if len(judge.readers.Read) == sides && b.network.OneIn(oneMore) {
+			question.Sides++
+		}
+	}
+	err = b.network.AskSwarm(ctx, question)
+	if options.UseCursors && sides == network.SwarmTargets && err == nil && judge.failure == nil {
+		b.network.KeepReaders(b.account.ID(), judge.nextReaders())
+	}
 	switch {
 	case judge.failure != nil:
 		return judge.failure
@@ -77,9 +95,14 @@ func (b *Box) Retrieve(ctx context.Context, options RetrieveOptions,
 	return err
 }
 
+// oneMore is in how many retrievals with cursors one has a fourth member beside the three: if the three withhold a
+// message, it comes from that one.
+const oneMore = 8
+
 // reading is the progress in a member's list.
 type reading struct {
 	last   string
+	ended  bool // read to the end
 	taken  int
 	passed map[string]bool
 
@@ -106,6 +129,7 @@ type retrieveJudge struct {
 	truncated func(Truncated) error
 	most      int // messages of one member
 	readings  map[network.Key]*reading
+	readers   network.Readers
 	started   time.Time
 	ended     time.Time // when a member was read to the end
 	failure   error     // of handle or truncated
@@ -137,8 +161,9 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 		}
 		return network.Next
 	}
+	at := j.readings[reply.Member.Ed25519]
 	if len(stored) == 0 {
-		j.finish()
+		j.finish(at)
 		return network.Done
 	}
 	j.note(reply.Member, stored)
@@ -147,11 +172,10 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 		j.failure = err
 		return network.Stop
 	}
-	at := j.readings[reply.Member.Ed25519]
 	at.taken += len(stored)
 	at.last = stored[len(stored)-1].Hash
 	if !more {
-		j.finish()
+		j.finish(at)
 		return network.Done
 	}
 	if at.passed[at.last] || at.taken >= j.most || !j.affords(reply.Member, stored, fresh) {
@@ -159,6 +183,33 @@ func (j *retrieveJudge) Judge(reply network.Reply) network.Verdict {
 	}
 	at.passed[at.last] = true
 	return network.Again
+}
+
+// Behind implements [network.Behind].
+func (j *retrieveJudge) Behind(member network.Node) bool {
+	return len(j.readers.Read) >= min(2, network.SwarmTargets) && !slices.Contains(j.readers.Read, member.Ed25519)
+}
+
+// nextReaders returns the members for the next retrieval: those that were read to the end, earlier ones first, then
+// earlier ones that failed this time.
+func (j *retrieveJudge) nextReaders() (next network.Readers) {
+	others := slices.SortedFunc(maps.Keys(j.readings), func(a, b network.Key) int { return bytes.Compare(a[:], b[:]) })
+	for _, key := range slices.Concat(j.readers.Read, j.readers.Begun, others) {
+		at := j.readings[key]
+		switch {
+		case at == nil, slices.Contains(next.Read, key), slices.Contains(next.Begun, key):
+		case at.ended && len(next.Read) < network.SwarmTargets:
+			next.Read = append(next.Read, key)
+		case !at.ended && at.taken > 0 && len(next.Begun) < network.SwarmTargets:
+			next.Begun = append(next.Begun, key)
+		}
+	}
+	for _, key := range j.readers.Read {
+		if !slices.Contains(next.Read, key) && len(next.Read) < network.SwarmTargets {
+			next.Read = append(next.Read, key)
+		}
+	}
+	return next
 }
 
 // note records which messages a member gives.
@@ -172,7 +223,8 @@ func (j *retrieveJudge) note(member network.Node, page []storage.Stored) {
 }
 
 // finish records that a member was read to the end.
-func (j *retrieveJudge) finish() {
+func (j *retrieveJudge) finish(at *reading) {
+	at.ended = true
 	if j.ended.IsZero() {
 		j.ended = time.Now()
 	}

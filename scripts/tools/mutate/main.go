@@ -8,7 +8,7 @@
 // program, which makes the one that a variable of the environment names. So a change costs a run of the tests and no
 // build; only those within constants need one each. Code that no test reaches is left out.
 //
-// A change is killed if a test fails, and hung if the tests use ten times the processor time of a run without a change.
+// A change is killed if a test fails, and hung if the tests use five times the processor time of a run without a change.
 // With -check, the changes that survive must be those that FILE lists.
 package main
 

@@ -1,4 +1,5 @@
-package network
+// Package public knows the public networks: their seeds, and the certificates of those.
+package public
 
 import (
 	"maps"
@@ -18,8 +19,8 @@ var mainnetPins = map[string]string{
 // testnetSeed has no TLS.
 const testnetSeed = "http://seed2.getsession.org:38157"
 
-// Public is a public network. Pins are the SHA-256 digests, in hex, of the seeds' certificates, by URL.
-type Public struct {
+// Network is a public network. Pins are the SHA-256 digests, in hex, of the seeds' certificates, by URL.
+type Network struct {
 	Name       string
 	Generation storage.Generation
 	Seeds      []string
@@ -29,15 +30,15 @@ type Public struct {
 // Known returns a public network by name: mainnet, the network of phones, or testnet. Its data was read in the source
 // of Session Desktop (April 2026) and is untested: the machine on which this was written has no connection to the
 // internet.
-func Known(name string) (known Public, ok bool) {
-	known = Public{Name: name, Generation: storage.Generation28}
+func Known(name string) (known Network, ok bool) {
+	known = Network{Name: name, Generation: storage.Generation28}
 	switch name {
 	case "mainnet":
 		known.Seeds, known.Pins = slices.Sorted(maps.Keys(mainnetPins)), maps.Clone(mainnetPins)
 	case "testnet":
 		known.Seeds = []string{testnetSeed}
 	default:
-		return Public{}, false
+		return Network{}, false
 	}
 	return known, true
 }

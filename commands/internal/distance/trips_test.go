@@ -1,0 +1,183 @@
+//go:build unix
+
+package distance
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sessiontool/lib/storage"
+)
+
+// both runs a test in a world of each generation.
+func both(t *testing.T, nodes, swarms int, test func(*testing.T, *world)) {
+	for _, generation := range []storage.Generation{storage.Generation20, storage.Generation28} {
+		t.Run(string(generation), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, newWorld(t, generation, nodes, swarms)) })
+		})
+	}
+}
+
+// trips are the onion round trips that followed each other.
+func trips(took time.Duration) float64 { return took.Seconds() / onionTrip.Seconds() }
+
+// wantTrips checks that a process took so many onion round trips, and no more than a ninth of one beside.
+func wantTrips(t *testing.T, what string, took time.Duration, want float64) {
+	t.Helper()
+	if got := trips(took); got < want || got > want+0.15 {
+		t.Errorf("%s took %.2f onion round trips, want %g", what, got, want)
+	}
+}
+
+// A new process sends in one onion round trip, and polls in one, whether something waits or not.
+func TestOneRoundTrip(t *testing.T) {
+	both(t, 12, 2, func(t *testing.T, w *world) {
+		w.befriend("alice", "bob")
+		w.run("alice", "", "send", "--to", w.person("bob"), "--text", "first contact")
+		w.run("bob", "", "poll")
+		for i := range 10 {
+			_, took := w.run("bob", "", "poll")
+			wantTrips(t, "an empty poll", took, 1)
+			text := fmt.Sprint("text ", i)
+			_, took = w.run("alice", "", "send", "--to", w.person("bob"), "--text", text)
+			wantTrips(t, "a send", took, 1)
+			got, took := w.run("bob", "", "poll", "--select", "text")
+			wantTrips(t, "a poll of one", took, 1)
+			if strings.TrimSpace(got) != text {
+				t.Errorf("the poll prints %q", got)
+			}
+		}
+	})
+}
+
+// An empty poll of storage RPC 2.0 asks each of three members once.
+func TestEmptyPollAsksOnce(t *testing.T) {
+	both(t, 12, 2, func(t *testing.T, w *world) {
+		w.person("bob")
+		w.run("bob", "", "poll")
+		before := w.requests[storage.MethodRetrieve]
+		const polls = 20
+		for range polls {
+			w.run("bob", "", "poll")
+		}
+		asked := w.requests[storage.MethodRetrieve] - before
+		if asked < 3*polls || asked > 4*polls {
+			t.Errorf("%d polls asked %d times", polls, asked)
+		}
+	})
+}
+
+// A batch to friends far away is limited by what is under way at one time, keeps its order, and has few syncs.
+func TestBatch(t *testing.T) {
+	both(t, 12, 2, func(t *testing.T, w *world) {
+		w.befriend("alice", "bob")
+		w.run("alice", "", "send", "--to", w.person("bob"), "--text", "first contact")
+		w.run("bob", "", "poll")
+		const size = 100
+		before := w.syncs
+		_, took := w.run("alice", w.batch(size, "bob"), "send")
+		// the first draft goes ahead; then 32 are under way
+		wantTrips(t, "the batch", took, 1+(size-1+31)/32)
+		if syncs := w.syncs - before; syncs > 2*size {
+			t.Errorf("%d messages took %d syncs", size, syncs)
+		}
+		got, took := w.run("bob", "", "poll", "--select", "text")
+		w.inOrder(got, size)
+		if most := 4.0; w.generation == storage.Generation28 && trips(took) > most {
+			t.Errorf("the poll took %.2f onion round trips", trips(took))
+		}
+	})
+}
+
+func (w *world) batch(n int, names ...string) string {
+	var drafts strings.Builder
+	for i := range n {
+		fmt.Fprintf(&drafts, `{"to":%q,"text":"%d"}`+"\n", w.person(names[i%len(names)]), i)
+	}
+	return drafts.String()
+}
+
+func (w *world) inOrder(out string, n int) {
+	w.t.Helper()
+	var want []string
+	for i := range n {
+		want = append(want, strconv.Itoa(i))
+	}
+	if got := strings.Fields(out); !slices.Equal(got, want) {
+		w.t.Errorf("the poll prints %.300q", got)
+	}
+}
+
+// longVariable makes the tests of nodes in trouble run 200 processes of each kind.
+const longVariable = "SESSIONTOOL_TEST_DISTANCE"
+
+// One node of ten in trouble costs a process no more than three onion round trips, after the first ones that find it
+// out, and the process after it knows.
+func TestNodeInTrouble(t *testing.T) {
+	n := 8
+	if os.Getenv(longVariable) != "" {
+		n = 200
+	}
+	for _, what := range []trouble{hangs, stops, loses} {
+		t.Run(string(what), func(t *testing.T) {
+			both(t, 10, 2, func(t *testing.T, w *world) {
+				w.befriend("alice", "bob")
+				w.run("alice", "", "send", "--to", w.person("bob"), "--text", "first contact")
+				w.run("bob", "", "poll")
+				w.swarmOf(w.person("bob"))[0].trouble = what
+				swarmWait := time.Duration(0)
+				if w.generation == storage.Generation28 && what != loses {
+					swarmWait = 5 * time.Second // by the server itself
+				}
+				var sends, polls []time.Duration
+				for i := range n {
+					_, took := w.run("alice", "", "send", "--to", w.person("bob"), "--text", fmt.Sprint(i))
+					sends = append(sends, took-swarmWait)
+					_, took = w.run("bob", "", "poll")
+					polls = append(polls, took)
+				}
+				for what, took := range map[string][]time.Duration{"send": sends, "poll": polls} {
+					t.Logf("%s, %s, %s: first %.2f, most of the others %.2f, median %.2f", w.generation, w.swarmOf(w.person("bob"))[0].trouble, what, trips(took[0]),
+						trips(slices.Max(took[1:])), trips(slices.Sorted(slices.Values(took))[n/2]))
+					rest := slices.Sorted(slices.Values(took))[:n-1] // without the one that found it out
+					if p99 := rest[len(rest)*99/100]; trips(p99) > 3 {
+						t.Errorf("%s: the 99th percentile is %.2f onion round trips: %v", what, trips(p99), took)
+					}
+				}
+			})
+		})
+	}
+}
+
+// One node of ten that hangs from the start costs a batch of 500 less than a third more. In the form of 2.8 the servers
+// let each store into its swarm wait for five seconds; then more are under way, so that the batch takes little longer
+// than one such store.
+func TestBatchWithHangingNode(t *testing.T) {
+	both(t, 10, 2, func(t *testing.T, w *world) {
+		names := []string{"bob", "carol", "dave", "erin"}
+		for _, name := range names {
+			w.befriend("alice", name)
+			w.run("alice", "", "send", "--to", w.person(name), "--text", "first contact")
+		}
+		size, most := 200, 1.5
+		if os.Getenv(longVariable) != "" {
+			size, most = 500, 1.3
+		}
+		if w.generation == storage.Generation28 {
+			most = 3.5
+		}
+		_, healthy := w.run("alice", w.batch(size, names...), "send")
+		w.swarmOf(w.person("bob"))[0].trouble = hangs
+		_, troubled := w.run("alice", w.batch(size, names...), "send", "--ref", "again")
+		t.Logf("%s: %v, with a hanging node %v", w.generation, healthy, troubled)
+		if ratio := troubled.Seconds() / healthy.Seconds(); ratio > most {
+			t.Errorf("it takes %.2f times as long, at most %g", ratio, most)
+		}
+	})
+}

@@ -62,6 +62,21 @@ func TestOneRoundTrip(t *testing.T) {
 	})
 }
 
+// A store that is late because its member waits for the others costs that time and nothing else: the process does not
+// wait for the end of what it examined meanwhile.
+func TestLateStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, storage.Generation28, 12, 2)
+		w.befriend("alice", "bob")
+		w.run("alice", "", "send", "--to", w.person("bob"), "--text", "first contact")
+		w.spread = onionTrip / 2
+		for range 3 {
+			_, took := w.run("alice", "", "send", "--to", w.person("bob"), "--text", "late")
+			wantTrips(t, "a send", took, 1.5)
+		}
+	})
+}
+
 // An empty poll of storage RPC 2.0 asks each of three members once.
 func TestEmptyPollAsksOnce(t *testing.T) {
 	both(t, 12, 2, func(t *testing.T, w *world) {

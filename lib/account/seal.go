@@ -114,7 +114,7 @@ func (a *Account) Reseal(ctx context.Context, old Outgoing, draft Draft) (out Ou
 			return err
 		}
 		out.Digest, out.DraftID, out.Content = old.Digest, old.DraftID, old.Content
-		out.OnlySync, out.Behind = old.OnlySync, old.Behind
+		out.OnlySync, out.Behind, out.Again = old.OnlySync, old.Behind, true
 		if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
 			return err
 		}

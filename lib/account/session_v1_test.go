@@ -3,6 +3,8 @@ package account
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"math"
 	"reflect"
 	"testing"
 	"time"
@@ -478,24 +480,38 @@ func TestTextsOfOneMillisecond(t *testing.T) {
 	}
 }
 
-// A text that is sealed again stays before one that was sealed after it with the right time.
+// Texts that are sealed again stay in their order, and before one that was sealed after them with the right time.
 func TestResealedBeforeLaterTexts(t *testing.T) {
-	w := newWorld(t)
-	alice, bob := w.person("alice"), w.person("bob")
-	first := draft28(bob, "first")
-	w.now = w.now.Add(-time.Hour) // by a wrong clock
-	old, err := alice.Send(t.Context(), first)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.now = w.now.Add(time.Hour)
-	second, err := alice.Send(t.Context(), draft28(bob, "second"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := alice.Reseal(t.Context(), old, first)
-	if err != nil || again.TimestampMS != second.TimestampMS-1 {
-		t.Errorf("resealed at %d, %v; the second text at %d", again.TimestampMS, err, second.TimestampMS)
+	for _, right := range []bool{true, false} {
+		t.Run(fmt.Sprint("a right text behind them: ", right), func(t *testing.T) {
+			w := newWorld(t)
+			alice, bob := w.person("alice"), w.person("bob")
+			sends := func(text string) Outgoing {
+				out, err := alice.Send(t.Context(), draft28(bob, text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return out
+			}
+			w.now = w.now.Add(30 * time.Second) // by a wrong clock
+			first, second := sends("first"), sends("second")
+			w.now = w.now.Add(-30 * time.Second)
+			third := int64(math.MaxInt64)
+			if right {
+				third = sends("third").TimestampMS
+			}
+			var stamps []int64
+			for _, old := range []Outgoing{first, second} {
+				again, err := alice.Reseal(t.Context(), old, draft28(bob, "again"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				stamps = append(stamps, again.TimestampMS)
+			}
+			if stamps[0] >= stamps[1] || stamps[1] >= third {
+				t.Errorf("timestamps %d before %d", stamps, third)
+			}
+		})
 	}
 }
 

@@ -2,20 +2,16 @@ package network
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
+	"sessiontool/lib/network/clocks"
 	"sessiontool/lib/network/lag"
-	"sessiontool/lib/pow"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
-	"sessiontool/lib/storage/rpc20"
 	"sessiontool/lib/trace"
 )
 
@@ -145,21 +141,6 @@ func (c *Client) overhear(node Key, told, sent time.Time) {
 		c.state.Doubt = c.state.Doubt || !c.overheard[node]
 		c.overheard[node] = true
 	}
-}
-
-// maxTimed is the longest answer in bytes that is searched for the time. Only answers with messages are longer.
-const maxTimed = 16 << 10
-
-// answerTime returns the time in a node's answer of storage RPC 2.8, zero if there is none.
-func answerTime(status int, body string) time.Time {
-	var timed struct {
-		T int64 `json:"t"`
-	}
-	if status != storage.StatusOK || len(body) > maxTimed || json.Unmarshal([]byte(body), &timed) != nil ||
-		timed.T <= 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(timed.T)
 }
 
 // SyncClock determines the error of this machine's clock: the median of several nodes, or of the seeds if no node gives
@@ -341,11 +322,8 @@ func (c *Client) headerVoices(ctx context.Context) (voices []Voice, err error) {
 
 func halfway(from, to time.Time) time.Time { return from.Add(to.Sub(from) / 2) }
 
-// A node of storage RPC 2.0 never gives its time. But it refuses a message whose timestamp is more than
-// storage.MaxFutureMillis ahead of its clock, or whose time to live is over, before it checks the proof of work
-// (storage-2.0.md section 2.2). So it accepts a window of timestamps that ends storage.MaxFutureMillis after its clock.
-// limitVoices finds that end, with messages for an address without an owner and with an invalid proof: nothing is
-// stored.
+// limitVoices asks members of the swarm of an address without an owner, by the timestamps that they accept: see package
+// clocks.
 func (c *Client) limitVoices(ctx context.Context) (voices []Voice, err error) {
 	var key [32]byte
 	if _, err := c.random.Read(key[:]); err != nil {
@@ -362,13 +340,19 @@ func (c *Client) limitVoices(ctx context.Context) (voices []Voice, err error) {
 	var wait sync.WaitGroup
 	for i, node := range members {
 		wait.Go(func() {
-			search := limitSearch{client: c, group: c.Group(), node: node, to: id}
-			offset, err := search.run(ctx)
+			group := c.Group()
+			search := clocks.Search{Now: c.now, Known: c.Offset(), To: id,
+				Ask: func(ctx context.Context, body []byte) (int, error) {
+					answer, err := group.Request(ctx, node, body)
+					return answer.Status, err
+				},
+			}
+			offset, err := search.Run(ctx)
 			if err != nil {
 				failures[i] = fmt.Errorf("node %s: %w", node.Ed25519, err)
 				return
 			}
-			if offset.Abs() <= noise+limitExact {
+			if offset.Abs() <= noise+clocks.Exact {
 				offset = 0 // the search itself is not more exact
 			}
 			found[i] = Voice{ClockNodes, node.Ed25519.String(), WitnessLimit, offset}
@@ -381,133 +365,6 @@ func (c *Client) limitVoices(ctx context.Context) (voices []Voice, err error) {
 		}
 	}
 	return voices, errors.Join(failures...)
-}
-
-const (
-	// limitWindow is the width of the window of timestamps that a node accepts.
-	limitWindow = (storage.MaxTTLMillis20 + storage.MaxFutureMillis) * time.Millisecond
-	// limitStep is the distance of the first timestamps of a search. No window fits between two of them.
-	limitStep = storage.MaxTTLMillis20 * time.Millisecond
-	// limitSteps is how many of them are tried on either side of the known time: four weeks.
-	limitSteps = 6
-	// limitExact is the precision at which a search ends.
-	limitExact = noise
-	// limitProbes is how many requests a search makes at a time.
-	limitProbes = 5
-)
-
-// errLimit reports a node that accepts no timestamp within reach.
-var errLimit = errors.New("it accepts no timestamp of these weeks")
-
-// limitSearch finds the end of the window of one node. All times are relative to this machine's clock, so that the
-// window does not move meanwhile.
-type limitSearch struct {
-	client *Client
-	group  *Group
-	node   Node
-	to     sessionid.ID
-}
-
-// run returns how far the node's clock is ahead, exact to limitExact and the time of a request.
-func (s *limitSearch) run(ctx context.Context) (time.Duration, error) {
-	low, err := s.start(ctx)
-	if err != nil {
-		return 0, err
-	}
-	high := low + limitWindow + limitExact
-	// The known time is often right, so the first round searches around the end of the window of such a clock.
-	const end = storage.MaxFutureMillis * time.Millisecond
-	steps := []time.Duration{end - 3*time.Second, end - time.Second, end + time.Second, end + 3*time.Second,
-		2 * time.Hour}
-	for high-low > limitExact {
-		points := make([]time.Duration, len(steps))
-		for i, step := range steps {
-			points[i] = low + step
-		}
-		accepted, err := s.probe(ctx, points)
-		if err != nil {
-			return 0, err
-		}
-		for i, point := range points {
-			if !accepted[i] {
-				high = point
-				break
-			}
-			low = point
-		}
-		steps = steps[:0]
-		for i := 1; i <= limitProbes; i++ {
-			steps = append(steps, (high-low)*time.Duration(i)/(limitProbes+1))
-		}
-	}
-	return (low+high)/2 - end, nil
-}
-
-// start returns a time that the node accepts: the known time, or one of the weeks around it.
-func (s *limitSearch) start(ctx context.Context) (time.Duration, error) {
-	known := s.client.Offset()
-	tries := []time.Duration{known}
-	for next := 1; next <= limitSteps+1; next += 2 {
-		accepted, err := s.probe(ctx, tries)
-		if err != nil {
-			return 0, err
-		}
-		if first := slices.Index(accepted, true); first >= 0 {
-			return tries[first], nil
-		}
-		tries = tries[:0]
-		for i := next; i < next+2; i++ {
-			tries = append(tries, known-time.Duration(i)*limitStep, known+time.Duration(i)*limitStep)
-		}
-	}
-	return 0, errLimit
-}
-
-// probe asks at once which of several times, relative to this machine's clock, the node accepts.
-func (s *limitSearch) probe(ctx context.Context, at []time.Duration) ([]bool, error) {
-	accepted, failures := make([]bool, len(at)), make([]error, len(at))
-	var wait sync.WaitGroup
-	for i, offset := range at {
-		wait.Go(func() { accepted[i], failures[i] = s.accepts(ctx, offset) })
-	}
-	wait.Wait()
-	return accepted, errors.Join(failures...)
-}
-
-// accepts reports whether the node accepts a message of a time.
-func (s *limitSearch) accepts(ctx context.Context, offset time.Duration) (bool, error) {
-	message := pow.Message{
-		PubKey: s.to.String(), TTL: strconv.Itoa(storage.MaxTTLMillis20),
-		Timestamp: strconv.FormatInt(s.client.now().Add(offset).UnixMilli(), 10),
-		Data:      base64.StdEncoding.EncodeToString([]byte("clock")),
-	}
-	body, err := storage.NewRequest(storage.MethodStore, rpc20.StoreParams{
-		PubKey: message.PubKey, TTL: message.TTL, Timestamp: message.Timestamp, Data: message.Data,
-		Nonce: invalidNonce(message),
-	})
-	if err != nil {
-		return false, err
-	}
-	answer, err := s.group.Request(ctx, s.node, body)
-	switch {
-	case err != nil:
-		return false, err
-	case answer.Status == storage.StatusBadTimestamp:
-		return false, nil
-	case answer.Status == storage.StatusBadProofOfWork:
-		return true, nil
-	}
-	return false, fmt.Errorf("status %d", answer.Status)
-}
-
-// invalidNonce returns a nonce that is invalid at every difficulty.
-func invalidNonce(message pow.Message) string {
-	for nonce := uint64(0); ; nonce++ {
-		text := pow.EncodeNonce(nonce)
-		if _, ok := pow.Verify(message, pow.DecodeNonceLenient(text), 1); !ok {
-			return text
-		}
-	}
 }
 
 // ClockError is an [ErrClock] with the error of this machine's clock, or with the cause why it is not known.

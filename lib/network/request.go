@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/waitmutex"
+	"sessiontool/lib/network/clocks"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
@@ -175,7 +176,7 @@ func (c *Client) carriedBy(carry Carrier) func(context.Context, []Node, Node, []
 		if carried.Refused != 0 {
 			return onion.Response{}, &pathError{carried.Refused, carried.Text}
 		}
-		c.overhear(target.Ed25519, answerTime(carried.Status, carried.Body), sent)
+		c.overhear(target.Ed25519, clocks.AnswerTime(carried.Status, carried.Body), sent)
 		return carried.Response, nil
 	}
 }
@@ -210,7 +211,7 @@ func (c *Client) post(ctx context.Context, path []Node, target Node, body []byte
 	}
 	response, err := request.OpenResponse(answer.Body)
 	if err == nil {
-		c.overhear(target.Ed25519, answerTime(response.Status, response.Body), sent)
+		c.overhear(target.Ed25519, clocks.AnswerTime(response.Status, response.Body), sent)
 	}
 	return response, err
 }

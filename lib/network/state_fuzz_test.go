@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/network/clocks"
 	"sessiontool/lib/network/latency"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/sessionid"
@@ -121,10 +122,10 @@ func FuzzNodeAnswers(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if at := answerTime(status, body); !at.IsZero() && at.Before(time.UnixMilli(1)) {
+		if at := clocks.AnswerTime(status, body); !at.IsZero() && at.Before(time.UnixMilli(1)) {
 			t.Errorf("%q has the time %s", body, at)
 		}
-		c.overhear(key(1), answerTime(status, body), time.Now())
+		c.overhear(key(1), clocks.AnswerTime(status, body), time.Now())
 		w := witness{Answer: Answer{Status: status, Body: body}}
 		if g := w.generation(); g != "" && !g.Known() || w.time() < 0 {
 			t.Errorf("%q is of generation %q, at %d", body, g, w.time())

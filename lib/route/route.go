@@ -158,7 +158,12 @@ func (r *Router) sendDraft(
 		return out, receipt, err
 	}
 	offset = r.network.Offset()
-	anew, err := r.account.Reseal(ctx, out, draft)
+	var anew account.Outgoing
+	if out.Undated { // the place of the message in its session stays, by which the recipient sorts
+		anew, err = r.account.Restamp(ctx, out, r.network.Now())
+	} else {
+		anew, err = r.account.Reseal(ctx, out, draft)
+	}
 	if err != nil {
 		return out, receipt, err
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"sessiontool/commands/internal/human"
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
@@ -185,28 +184,6 @@ func (app *App) prepare(cmd *cobra.Command, settings func() error) (err error) {
 	return err
 }
 
-// The forms of --output.
-const (
-	outputJSON  = "json"
-	outputHuman = "human"
-)
-
-// chooseOutput makes the printer print for people if --output says so. What --select and --pretty print is JSON. Before
-// the settings are known, and for commands that need none, the flag and the variable count.
-func (app *App) chooseOutput() {
-	wanted := app.output
-	if app.origins == nil && wanted == outputJSON {
-		wanted = app.Streams.Env(VariableOf("output"))
-	}
-	if wanted != outputHuman || app.printer.pretty || app.printer.path != "" || app.printer.path0 != "" {
-		return
-	}
-	app.printer.people = &human.Writer{
-		Out:   app.Streams.Out,
-		Color: app.Streams.OutIsTerminal && app.Streams.Env("NO_COLOR") == "" && app.Streams.Env("TERM") != "dumb",
-	}
-}
-
 // checkSelect returns an error if the path of --select or --select0 is not one of the records that a command prints: it
 // would print nothing, and yet count messages as delivered.
 func (app *App) checkSelect(cmd *cobra.Command) error {
@@ -341,14 +318,6 @@ func (app *App) Print(v any) error {
 	app.bar.clear()
 	app.spillTraces()
 	return app.printer.print(v)
-}
-
-// Tell writes a line to a user in front of a terminal, unless --quiet is set. It is no record and no log.
-func (app *App) Tell(line string) {
-	if app.Streams.ErrIsTerminal && !app.logging.quiet {
-		app.bar.clear()
-		_, _ = io.WriteString(app.Streams.Err, line+"\n")
-	}
 }
 
 // Encode returns the line of a record as Print writes it, without --select and --pretty.

@@ -111,6 +111,19 @@ func TestTablesAreStraight(t *testing.T) {
 	}
 }
 
+// The page of a network is shown where there is one.
+func TestNetworkWithPage(t *testing.T) {
+	up := true
+	n := record.Network{Name: "devnet", Up: &up, Nodes: 4, Swarms: 1, Difficulty: 1, Generation: "2.0"}
+	if text := shown(t, false, n); strings.Contains(text, "page:") {
+		t.Errorf("a network without a page: %s", text)
+	}
+	n.PageURL = "http://127.0.0.1:8000/"
+	if text := shown(t, false, n); !strings.Contains(text, "\n  page:  http://127.0.0.1:8000/\n") {
+		t.Errorf("the page is not shown: %s", text)
+	}
+}
+
 // A table is shown before the next record of another kind, and each event at once.
 func TestOrder(t *testing.T) {
 	contact := record.Contact{Name: "bob", SessionID: stranger}

@@ -195,7 +195,11 @@ func (w *Writer) network(n record.Network) string {
 	}
 	text := fmt.Sprintf("network %s%s: %d nodes in %d swarms, difficulty %d, storage RPC %s\n", Harmless(n.Name), up,
 		n.Nodes, n.Swarms, n.Difficulty, or(n.Generation, "as the nodes say"))
-	return text + "  seeds: " + Harmless(strings.Join(n.Seeds, ", ")) + "\n  file:  " + Harmless(n.File) + "\n"
+	text += "  seeds: " + Harmless(strings.Join(n.Seeds, ", ")) + "\n  file:  " + Harmless(n.File) + "\n"
+	if n.PageURL != "" {
+		text += "  page:  " + Harmless(n.PageURL) + "\n"
+	}
+	return text
 }
 
 func or(text, other string) string {

@@ -130,3 +130,17 @@ func (w *world) address(m *machine, id int) {
 	w.logf("node %d is at %s", m.index, m.ip)
 	w.listNodes()
 }
+
+// misdate gives a node a wrong clock for a while, unless another one has such a clock: clients believe most of the nodes
+// that they ask.
+func (w *world) misdate(m *machine, o op) {
+	for _, other := range w.nodes {
+		if other.skew.Load() != 0 {
+			return
+		}
+	}
+	m.skew.Store(int64(o.For))
+	m.wrong.Store(true)
+	w.count("clocks of nodes wrong", 1)
+	w.after(time.Duration(o.N)*time.Second, func() { m.skew.Store(0) })
+}

@@ -257,7 +257,7 @@ func (m *model) prints(p *program, line printed) {
 		"%s prints %s as from %s", p.name, t.text, line.from)
 	for _, before := range t.prints {
 		m.checkLocked(before.id == line.id, "one id", "%s has ids %s and %s", t.text, before.id, line.id)
-		m.checkLocked(before.program.isDead() || line.again || p.person.rolled, "once", "%s is printed by %s and, although that ended, by %s",
+		m.checkLocked(before.program.isDead() || before.program.failed.Load() || line.again || p.person.rolled, "once", "%s is printed by %s and, although that ended, by %s",
 			t.text, before.program.name, p.name)
 	}
 	t.prints = append(t.prints, print{p, line.id, w.elapsed(), len(p.output)})

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,7 +39,8 @@ type program struct {
 	name   string
 	dir    string // of the keystore
 	stop   context.CancelFunc
-	chance *rand.Rand // of tears
+	failed atomic.Bool // it ended because of a fault of its disk
+	chance *rand.Rand  // of tears
 
 	mu     sync.Mutex
 	steps  int
@@ -181,6 +183,9 @@ func (p *person) launch(o op, run func(context.Context, *program) error) (*progr
 		defer stop()
 		err := run(ctx, started)
 		dead := started.isDead()
+		if errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EROFS) {
+			started.failed.Store(true)
+		}
 		p.gone(started, false)
 		w.logf("%s ends: %s", name, describe(err, dead))
 		if !dead {

@@ -219,9 +219,7 @@ func (w *world) disturb(o op) {
 	case kindAddress:
 		w.address(w.nodes[o.Who], o.ID)
 	case kindTime:
-		m := w.nodes[o.Who]
-		m.skew.Add(int64(o.For))
-		m.wrong.Store(true)
+		w.misdate(w.nodes[o.Who], o)
 	case kindStore:
 		m := w.nodes[o.Who]
 		m.disk.set(o.Fault)

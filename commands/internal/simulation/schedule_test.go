@@ -48,7 +48,7 @@ const (
 	kindHang    kind = "hang"       // node Who takes N seconds to answer for For
 	kindDouble  kind = "double"     // N of 100 requests arrive twice for For
 	kindAddress kind = "address"    // node Who gets another address
-	kindTime    kind = "node clock" // the clock of node Who steps by For
+	kindTime    kind = "node clock" // the clock of node Who is wrong by For for N seconds
 	kindStore   kind = "node disk"  // the disk of node Who has a fault for For
 	kindJoin    kind = "join"       // a node joins the swarm of node Who
 	kindLeave   kind = "leave"      // node Who leaves the network, and stops For later
@@ -351,7 +351,7 @@ func (p profile) drawFault(random *rand.Rand, s schedule, o *op) {
 	case kindDouble:
 		o.N, o.For = 10+random.IntN(60), seconds(random, 10, 120)
 	case kindTime:
-		o.Who, o.For = random.IntN(s.Nodes), p.step(random)
+		o.Who, o.For, o.N = random.IntN(s.Nodes), p.step(random), 30+random.IntN(270)
 	case kindStore:
 		o.Who, o.Fault, o.For = random.IntN(s.Nodes), diskFaults[random.IntN(len(diskFaults))], seconds(random, 2, 60)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sessiontool/lib/friendrequest"
+	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x3dh"
@@ -72,9 +73,9 @@ type Contact struct {
 	StampedMS int64
 }
 
-// stampAhead is how far the timestamps of texts may run ahead of the clock, in milliseconds. A clock that was set back
-// by more counts.
-const stampAhead = 60_000
+// stampAhead is how far the timestamps of texts may run ahead of the clock, in milliseconds, which the network allows. A
+// clock that was set back by more counts.
+const stampAhead = 2_000
 
 // Stamp returns the timestamp in milliseconds of a text in session-v1 or session-v2 that is sealed now: later than that
 // of the text before, since recipients sort texts by it, and phones take a second one with the same timestamp for a copy.
@@ -153,4 +154,19 @@ func (c *Contact) Wrote(protocol Protocol, text Request) {
 	if c.Protocol == "" {
 		c.Protocol = protocol
 	}
+}
+
+// TakeDisplayName stores the display name in a content, if it has one, and returns the contact's.
+func (c *Contact) TakeDisplayName(content message.Content) string {
+	var shown string
+	switch body := content.Body.(type) {
+	case message.Data:
+		shown = body.DisplayName
+	case message.Response:
+		shown = body.DisplayName
+	}
+	if shown != "" {
+		c.DisplayName = shown
+	}
+	return c.DisplayName
 }

@@ -80,6 +80,7 @@ type Entry struct {
 	Reported   bool      // the receipt was reported
 	Resumed    bool
 	Fresh      bool // it was sealed just now with the current time
+	Again      bool // it was sealed again, see Before
 	Behind     bool // an older entry may wait for the recipient, see ClaimEarlier
 	// Unanswered is how many messages of the same chain the recipient had not answered when this process sealed
 	// this one.

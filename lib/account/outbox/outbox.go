@@ -396,18 +396,24 @@ func Save(tx *keystore.Tx, entry Entry) error {
 	return tx.PutSeq(Table, entry.Seq, value)
 }
 
-// near is how close to now a timestamp is right, in milliseconds.
-const near = 60_000
+// A timestamp is right if it is at most lately before now, or soon after it, in milliseconds. Texts are dated a little
+// ahead if several are sealed in one millisecond.
+const (
+	lately = 60_000
+	soon   = 2_000
+)
 
 // Before returns the timestamp in milliseconds of an entry that is sealed again now, so that it is before the texts to
-// the recipient that were sealed after it with the right time; 0 if there are none, or if the message is undated.
+// the recipient that were sealed after it with the right time, and after those that were sealed before it; 0 if there are
+// none, or if the message is undated.
 func Before(tx *keystore.Tx, entry Entry, now int64) (stamp int64, err error) {
 	err = Each(tx, func(later Entry) error {
-		right := later.TimestampMS > now-near && later.TimestampMS < now+near
-		if later.Seq > entry.Seq && later.To == entry.To && right && !entry.Undated && !later.Undated {
-			if stamp == 0 || later.TimestampMS <= stamp {
-				stamp = later.TimestampMS - 1
-			}
+		right := later.TimestampMS > now-lately && later.TimestampMS < now+soon
+		if later.Seq <= entry.Seq || later.To != entry.To || !right || entry.Undated || later.Undated || later.Again {
+			return nil
+		}
+		if at := later.TimestampMS - int64(later.Seq-entry.Seq); stamp == 0 || at < stamp {
+			stamp = at
 		}
 		return nil
 	})

@@ -46,6 +46,7 @@ type storedEntry struct {
 	Warnings    []Warning      `json:"warnings,omitempty"`
 	AckKey      []byte         `json:"ack_key,omitempty"`
 	Undated     bool           `json:"undated,omitempty"`
+	Again       bool           `json:"again,omitempty"`
 
 	Protocol       string `json:"protocol,omitempty"`
 	ForwardSecrecy bool   `json:"forward_secrecy,omitempty"`
@@ -91,7 +92,7 @@ func Encode(o Entry) ([]byte, error) {
 		Content: o.Content, TimestampMS: o.TimestampMS,
 		TTLMillis: o.TTLMillis, Data: o.Data, Ack: o.Ack, OnlySync: o.OnlySync, StampMS: o.StampMS, Nonce: o.Nonce,
 		Difficulty: o.Difficulty, QueuedAt: o.QueuedAt, Owner: o.Owner, Claimed: o.Claimed, StoredAt: o.StoredAt,
-		Reported: o.Reported, Warnings: o.Warnings, AckKey: o.AckKey, Undated: o.Undated,
+		Reported: o.Reported, Warnings: o.Warnings, AckKey: o.AckKey, Undated: o.Undated, Again: o.Again,
 		Protocol: o.Protocol, ForwardSecrecy: o.ForwardSecrecy,
 	}
 	if o.Receipt != nil {
@@ -111,7 +112,7 @@ func Decode(seq uint64, value []byte) (Entry, error) {
 		Content: s.Content, TimestampMS: s.TimestampMS,
 		TTLMillis: s.TTLMillis, Data: s.Data, Ack: s.Ack, OnlySync: s.OnlySync, StampMS: s.StampMS, Nonce: s.Nonce,
 		Difficulty: s.Difficulty, QueuedAt: s.QueuedAt, Owner: s.Owner, Claimed: s.Claimed, StoredAt: s.StoredAt,
-		Reported: s.Reported, Warnings: s.Warnings, AckKey: s.AckKey, Undated: s.Undated,
+		Reported: s.Reported, Warnings: s.Warnings, AckKey: s.AckKey, Undated: s.Undated, Again: s.Again,
 		Protocol: s.Protocol, ForwardSecrecy: s.ForwardSecrecy,
 	}
 	if s.Receipt == nil {

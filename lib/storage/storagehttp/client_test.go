@@ -335,8 +335,8 @@ func TestOnlySeedsNeedACertificate(t *testing.T) {
 		t.Errorf("node: %v", err)
 	}
 	_, err := client.PostSeed(t.Context(), s.URL+nodelist.SeedPath, nil)
-	if !errors.Is(err, storagehttp.ErrUnreachable) {
-		t.Errorf("seed with a certificate that nobody signed: %v, want ErrUnreachable", err)
+	if !errors.Is(err, storagehttp.ErrCertificate) {
+		t.Errorf("seed with a certificate that nobody signed: %v, want ErrCertificate", err)
 	}
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

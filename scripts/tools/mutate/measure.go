@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,11 +60,18 @@ func (p *pkg) measure(work string) (result counts, err error) {
 	if err := p.build(work, program, nil); err != nil {
 		return counts{}, err
 	}
-	plain, err := p.limits(program)
+	quick, err := p.quickTests(program)
 	if err != nil {
 		return counts{}, err
 	}
-	for _, m := range p.mutants {
+	modes := []mode{{test: quick}, {test: "."}}
+	for i := range modes {
+		if modes[i].cpu, modes[i].wall, err = p.limits(program, modes[i].test); err != nil {
+			return counts{}, err
+		}
+	}
+	for i, m := range p.mutants {
+		fmt.Fprintf(os.Stderr, "\r%s: %d of %d ", p.name, i+1, len(p.mutants))
 		if !covered(m) {
 			continue
 		}
@@ -73,7 +82,7 @@ func (p *pkg) measure(work string) (result counts, err error) {
 				continue // not a program: a constant that overflows, for example
 			}
 		}
-		switch outcome, err := p.try(runs, m, plain); {
+		switch outcome, err := p.try(runs, m, modes); {
 		case err != nil:
 			return counts{}, err
 		case outcome == hung:
@@ -84,6 +93,7 @@ func (p *pkg) measure(work string) (result counts, err error) {
 			result.survivors = append(result.survivors, p.row(m))
 		}
 	}
+	fmt.Fprintln(os.Stderr)
 	return result, nil
 }
 
@@ -178,21 +188,57 @@ func (p *pkg) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// limit bounds a run in seconds of processor time, and in time.
-type limit struct {
+// mode is a run of those tests whose names match test. It is bounded in seconds of processor time, and in time.
+type mode struct {
+	test string
 	cpu  int
 	wall time.Duration
 }
 
+// quickTests returns a pattern for the tests that are quick: all that together take at most a tenth of the time of all.
+// They are enough for most mutants.
+func (p *pkg) quickTests(program string) (string, error) {
+	out, err := p.command(program, "-test.v").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("the tests fail without a change: %w\n%s", err, out)
+	}
+	type test struct {
+		name string
+		took float64
+	}
+	var tests []test
+	total := 0.0
+	for _, match := range passed.FindAllSubmatch(out, -1) {
+		took, err := strconv.ParseFloat(string(match[2]), 64)
+		if err != nil {
+			return "", err
+		}
+		tests = append(tests, test{string(match[1]), took})
+		total += took
+	}
+	slices.SortStableFunc(tests, func(x, y test) int { return cmp.Compare(x.took, y.took) })
+	var names []string
+	sum := 0.0
+	for _, one := range tests {
+		if sum += one.took; sum <= total/10 {
+			names = append(names, one.name)
+		}
+	}
+	return "^(" + strings.Join(names, "|") + ")$", nil
+}
+
+// passed finds the tests, examples and fuzz targets that passed, with their times.
+var passed = regexp.MustCompile(`(?m)^--- PASS: (\w+) \(([0-9.]+)s\)$`)
+
 // limits runs the tests without a change, and returns the bounds for runs with one.
-func (p *pkg) limits(program string) (limit, error) {
-	cmd := p.command(program)
+func (p *pkg) limits(program, test string) (cpu int, wall time.Duration, err error) {
+	cmd := p.command(program, "-test.run", test)
 	started := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return limit{}, fmt.Errorf("the tests fail without a change: %w\n%s", err, out)
+		return 0, 0, fmt.Errorf("the tests fail without a change: %w\n%s", err, out)
 	}
 	used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	return limit{2 + int(math.Ceil(10*used.Seconds())), time.Minute + 20*time.Since(started)}, nil
+	return 2 + int(math.Ceil(5*used.Seconds())), 5*time.Minute + 20*time.Since(started), nil
 }
 
 // outcome is what the tests say of a mutant.
@@ -204,21 +250,21 @@ const (
 	hung
 )
 
-// try runs the tests for a mutant: the short ones first, which are enough for most.
-func (p *pkg) try(program string, m *mutant, bounds limit) (outcome, error) {
-	for _, short := range []string{"-test.short=true", "-test.short=false"} {
-		if got, err := p.runOnce(program, m, bounds, short); err != nil || got != survived {
+// try runs the tests for a mutant.
+func (p *pkg) try(program string, m *mutant, modes []mode) (outcome, error) {
+	for _, one := range modes {
+		if got, err := p.runOnce(program, m, one); err != nil || got != survived {
 			return got, err
 		}
 	}
 	return survived, nil
 }
 
-func (p *pkg) runOnce(program string, m *mutant, bounds limit, short string) (outcome, error) {
+func (p *pkg) runOnce(program string, m *mutant, bounds mode) (outcome, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), bounds.wall)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -t "$1"; shift; exec "$@"`, "mutate", strconv.Itoa(bounds.cpu),
-		program, "-test.failfast", short)
+		program, "-test.failfast", "-test.run", bounds.test)
 	cmd.Dir = p.dir
 	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(m.id))
 	var out bytes.Buffer

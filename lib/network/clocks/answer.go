@@ -1,0 +1,23 @@
+package clocks
+
+import (
+	"encoding/json"
+	"time"
+
+	"sessiontool/lib/storage"
+)
+
+// maxTimed is the longest answer in bytes that is searched for the time. Only answers with messages are longer.
+const maxTimed = 16 << 10
+
+// AnswerTime returns the time in a node's answer of storage RPC 2.8, zero if there is none.
+func AnswerTime(status int, body string) time.Time {
+	var timed struct {
+		T int64 `json:"t"`
+	}
+	if status != storage.StatusOK || len(body) > maxTimed || json.Unmarshal([]byte(body), &timed) != nil ||
+		timed.T <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(timed.T)
+}

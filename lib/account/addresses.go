@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/addressbook"
@@ -71,7 +70,7 @@ func (a *Account) Block(ctx context.Context, id sessionid.ID) error {
 				e.Blocked = a.env.Now().UTC()
 			}
 		})
-		return cmp.Or(err, tx.Delete(contacts.TableOwed, id.String()), dropWaiting(tx, id))
+		return cmp.Or(err, tx.Delete(contacts.TableOwed, id.String()), inbox.DropFrom(tx, id))
 	})
 }
 
@@ -109,22 +108,6 @@ func (a *Account) changeAddress(ctx context.Context, id sessionid.ID, known bool
 	})
 }
 
-// dropWaiting marks the events of an ID that wait for delivery as delivered.
-func dropWaiting(tx *keystore.Tx, id sessionid.ID) error {
-	waiting, err := inbox.Undelivered(tx, func(string) bool { return true })
-	if err == nil {
-		err = inbox.Locate(tx, waiting)
-	}
-	if err != nil {
-		return err
-	}
-	waiting = slices.DeleteFunc(waiting, func(w inbox.Waiting) bool { return w.From != id })
-	for _, one := range waiting {
-		err = cmp.Or(err, inbox.Delivered(tx, inbox.Event{Seq: one.Seq}))
-	}
-	return err
-}
-
 // ignores reports whether messages of an ID leave no trace: it is blocked, or its request was declined and the user has
 // not dealt with it since.
 func (a *Account) ignores(tx *keystore.Tx, id sessionid.ID) (bool, error) {
@@ -145,34 +128,10 @@ func refuseBlocked(tx *keystore.Tx, to sessionid.ID) error {
 	return err
 }
 
-// names returns what the user says about each contact.
-func names(tx *keystore.Tx) (map[sessionid.ID]addressbook.Entry, error) {
-	known := make(map[sessionid.ID]addressbook.Entry)
-	err := addressbook.Each(tx, func(id sessionid.ID, entry addressbook.Entry) error {
-		known[id] = entry
-		return nil
-	})
-	return known, err
-}
-
 // nameSenders fills in the user's names of the senders of events.
 func nameSenders(tx *keystore.Tx, events []inbox.Event) error {
-	known := make(map[sessionid.ID]string)
-	for i := range events {
-		from := events[i].From
-		if from.IsZero() {
-			continue
-		}
-		name, found := known[from]
-		if !found {
-			entry, err := addressbook.Get(tx, from)
-			if err != nil {
-				return err
-			}
-			name = entry.Name
-			known[from] = name
-		}
-		events[i].Name = name
-	}
-	return nil
+	return inbox.NameSenders(events, func(from sessionid.ID) (string, error) {
+		entry, err := addressbook.Get(tx, from)
+		return entry.Name, err
+	})
 }

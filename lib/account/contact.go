@@ -68,7 +68,7 @@ type FriendRequest struct {
 func (a *Account) Contacts(ctx context.Context) (all []Contact, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		all = nil
-		known, err := names(tx)
+		known, err := addressbook.All(tx)
 		if err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func deleteContact(tx *keystore.Tx, id sessionid.ID) error {
 func (a *Account) FriendRequests(ctx context.Context) (requests []FriendRequest, err error) {
 	err = a.view(ctx, func(tx *keystore.Tx) error {
 		requests = nil
-		known, err := names(tx)
+		known, err := addressbook.All(tx)
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,6 @@ import (
 	"sessiontool/lib/account/tables"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
-	"sessiontool/lib/x3dh"
 )
 
 // ErrSigned reports a protocol in whose messages a signature names the sender.
@@ -71,30 +70,16 @@ func (a *Account) Forge(
 // copyPrekeys makes the account in another keystore, with its identity, its signed prekeys and the numbers of the next
 // prekeys, and without anything else.
 func (a *Account) copyPrekeys(ctx context.Context, to *keystore.Store) error {
-	var signed []prekeystore.SignedPrekey
-	counters := map[string]uint32{prekeystore.CounterSigned: 0, prekeystore.CounterOneTime: 0}
+	var prekeys prekeystore.Copy
 	err := a.view(ctx, func(tx *keystore.Tx) (err error) {
-		if signed, err = prekeystore.LoadSigned(tx); err != nil {
-			return err
-		}
-		for name, last := range counters {
-			if _, err := tables.Get(tx, tables.Counters, name, &last); err != nil {
-				return err
-			}
-			counters[name] = last
-		}
-		return nil
+		prekeys, err = prekeystore.NewCopy(tx)
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	return to.CreateAccount(ctx, a.name, func(tx *keystore.Tx) error {
-		for name, last := range counters {
-			if err := tables.Put(tx, tables.Counters, name, last); err != nil {
-				return err
-			}
-		}
-		if err := prekeystore.SaveSigned(tx, signed); err != nil {
+		if err := prekeys.Put(tx); err != nil {
 			return err
 		}
 		return tables.Put(tx, tableIdentity, identityKey, a.id)
@@ -130,27 +115,14 @@ func (f *Forgery) Begin(ctx context.Context, text string, at time.Time) ([]Forge
 // unless all are.
 func (f *Forgery) backdate(ctx context.Context) error {
 	return f.own.store.Update(ctx, f.own.name, func(tx *keystore.Tx) error {
-		signed, err := prekeystore.LoadSigned(tx)
-		if err != nil {
-			return err
-		}
 		begun := f.now.UTC()
-		for len(signed) > 1 && signed[0].CreatedAt.After(begun) {
-			signed = signed[1:]
-		}
-		if signed[0].CreatedAt.After(begun) {
-			signed[0].CreatedAt = begun
-		}
 		if f.own.id.CreatedAt.After(begun) {
 			f.own.id.CreatedAt = begun
-		}
-		if err := tables.Put(tx, tables.Counters, prekeystore.CounterSigned, signed[0].ID); err != nil {
-			return err
 		}
 		if err := tables.Put(tx, tableIdentity, identityKey, f.own.id); err != nil {
 			return err
 		}
-		return prekeystore.SaveSigned(tx, signed)
+		return prekeystore.Backdate(tx, begun)
 	})
 }
 
@@ -206,22 +178,10 @@ func (f *Forgery) startTheirs(ctx context.Context) error {
 		return err
 	}
 	return f.own.view(ctx, func(tx *keystore.Tx) error {
-		signed, err := prekeystore.LoadSigned(tx)
+		newest, oneTime, err := prekeystore.Private(tx, f.contact)
 		if err != nil {
 			return err
 		}
-		id, _, err := prekeystore.OneTimeOf(tx, f.contact)
-		if err != nil {
-			return err
-		}
-		key, _, err := prekeystore.LoadOneTime(tx, id)
-		if err != nil {
-			return err
-		}
-		newest := x3dh.SignedPrekey{
-			ID: signed[0].ID, KeyPair: signed[0].KeyPair(), Signature: [x3dh.SignatureSize]byte(signed[0].Signature),
-		}
-		oneTime := x3dh.OneTimePrekey{ID: id, KeyPair: key.KeyPair()}
 		return f.theirs.Start(registration, newest, oneTime)
 	})
 }

@@ -52,7 +52,7 @@ func (a *Account) handleRequest(tx *keystore.Tx, event *inbox.Event, ciphertext 
 	if !reset {
 		event.Text = data.Text
 	}
-	takeDisplayName(&contact, event, content)
+	event.DisplayName = contact.TakeDisplayName(content)
 	switch state := contact.State(a.env.Now()); {
 	case state == StateFriends && reset:
 		event.Kind = inbox.EventReset
@@ -82,7 +82,7 @@ func (a *Account) handleContent(tx *keystore.Tx, event *inbox.Event, content mes
 	if err != nil {
 		return err
 	}
-	takeDisplayName(&contact, event, content)
+	event.DisplayName = contact.TakeDisplayName(content)
 	accepted := contact.FriendsSince.IsZero()
 	contact.Befriended(event.ReceivedAt)
 	contact.Protocol = ProtocolSignal
@@ -132,19 +132,4 @@ func describeAcceptance(event *inbox.Event, contact contacts.Contact) {
 	if contact.Outgoing != nil {
 		event.Text, event.Outgoing = contact.Outgoing.Text, true
 	}
-}
-
-// takeDisplayName stores the display name of a contact.
-func takeDisplayName(contact *contacts.Contact, event *inbox.Event, content message.Content) {
-	var shown string
-	switch body := content.Body.(type) {
-	case message.Data:
-		shown = body.DisplayName
-	case message.Response:
-		shown = body.DisplayName
-	}
-	if shown != "" {
-		contact.DisplayName = shown
-	}
-	event.DisplayName = contact.DisplayName
 }

@@ -151,7 +151,7 @@ func (a *Account) handleOpen(tx *keystore.Tx, event *inbox.Event, content messag
 	if err != nil {
 		return err
 	}
-	takeDisplayName(&contact, event, content)
+	event.DisplayName = contact.TakeDisplayName(content)
 	event.Describe(content)
 	if err := inbox.ForgetUnsent(tx, event); err != nil {
 		return err

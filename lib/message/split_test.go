@@ -55,6 +55,11 @@ func TestSplit(t *testing.T) {
 	if _, err := Split(strings.Repeat("x", PhoneChars*MaxParts)); !errors.Is(err, ErrTooLong) {
 		t.Errorf("a text of more than %d parts: %v", MaxParts, err)
 	}
+	for char, want := range map[string]int{"x": 1, "\uffff": 1, "\U00010000": 2, "": 0} {
+		if got := Length(char); got != want {
+			t.Errorf("%+q has %d code units", char, got)
+		}
+	}
 	if parts, err := Split(strings.Repeat("x", 1990*MaxParts)); err != nil || len(parts) != MaxParts {
 		t.Errorf("a text of %d parts: %d, %v", MaxParts, len(parts), err)
 	}

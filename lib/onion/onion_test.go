@@ -303,9 +303,18 @@ func TestOpenResponseRefuses(t *testing.T) {
 		"no status":                  sealed(`{"body":""}`),
 		"a status that is a text":    sealed(`{"body":"","status":"200"}`),
 		"a status that is no status": sealed(`{"body":"","status":-1}`),
+		"a status of two digits":     sealed(`{"body":"","status":99}`),
+		"a status of four digits":    sealed(`{"body":"","status":1000}`),
+		"a control character":        sealed("{\"body\":\"\x01\",\"status\":200}"),
 	} {
 		if response, err := request.OpenResponse([]byte(body)); !errors.Is(err, ErrResponse) {
 			t.Errorf("%s: %v, %v", name, response, err)
+		}
+	}
+	for _, status := range []int{100, 999} {
+		response, err := request.OpenResponse([]byte(sealed(fmt.Sprintf(`{"body":" ","status":%d}`, status))))
+		if err != nil || response.Status != status || response.Body != " " {
+			t.Errorf("status %d: %v, %v", status, response, err)
 		}
 	}
 	if _, err := layer.SealResponse(random, 200, "\xff"); !errors.Is(err, ErrNotText) {
@@ -313,6 +322,35 @@ func TestOpenResponseRefuses(t *testing.T) {
 	}
 	if _, err := layer.SealResponse(strings.NewReader(""), 200, ""); !errors.Is(err, io.EOF) {
 		t.Errorf("no randomness: %v", err)
+	}
+}
+
+// A text without escapes is cut out as it stands, up to the quotation mark.
+func TestCutPlain(t *testing.T) {
+	for data, want := range map[string]string{
+		`"" x`: `""`, `"a b", "c"`: `"a b"`, "": "", `a"`: "", `"a`: "", `"\n"`: "", "\"\x1f\"": "", "\"\x20\"": `" "`,
+	} {
+		text, rest, ok := cutPlain([]byte(data))
+		if ok != (want != "") || string(text) != want || ok && string(text)+string(rest) != data {
+			t.Errorf("%q: %q, %q, %v", data, text, rest, ok)
+		}
+	}
+}
+
+// The largest body that a node takes is wrapped, and none larger.
+func TestLargestRequest(t *testing.T) {
+	random := testRandom(t)
+	n := newNode(t, random)
+	small, err := Wrap(random, V2, nil, n.hop, []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload := bytes.Repeat([]byte{'x'}, MaxBody-(len(small.Body)-2))
+	if largest, err := Wrap(random, V2, nil, n.hop, payload); err != nil || len(largest.Body) != MaxBody {
+		t.Errorf("the largest: %v", err)
+	}
+	if _, err := Wrap(random, V2, nil, n.hop, append(payload, 'x')); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a byte more: %v", err)
 	}
 }
 

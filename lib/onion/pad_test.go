@@ -9,8 +9,8 @@ import (
 
 func TestPad(t *testing.T) {
 	for _, test := range []struct{ size, want int }{
-		{2, 16 << 10}, {16 << 10, 16 << 10}, {16<<10 + 1, 64 << 10}, {64<<10 + 1, 128 << 10}, {128<<10 + 1, 256 << 10},
-		{MaxBody, MaxBody}, {MaxBody + 1, MaxBody + 1},
+		{2, 16 << 10}, {16 << 10, 16 << 10}, {16<<10 + 1, 64 << 10}, {64 << 10, 64 << 10}, {64<<10 + 1, 128 << 10},
+		{128 << 10, 128 << 10}, {128<<10 + 1, 256 << 10}, {MaxBody - 1, MaxBody}, {MaxBody, MaxBody}, {MaxBody + 1, MaxBody + 1},
 	} {
 		payload := []byte(`"` + strings.Repeat("x", test.size-2) + `"`)
 		padded := Pad(payload)
@@ -78,7 +78,7 @@ func TestResponseIsPaddedOnRequest(t *testing.T) {
 		t.Errorf("request of %d bytes, response of %d (%v)", len(plain.Body), len(sealed), err)
 	}
 	large := make([]byte, MaxBody-10)
-	if padded := padResponse(large); len(padded) > MaxBody {
+	if padded := padResponse(large); len(padded) != MaxBody {
 		t.Errorf("a response of %d bytes is padded to %d", len(large), len(padded))
 	}
 }

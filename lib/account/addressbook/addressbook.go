@@ -139,3 +139,13 @@ func (e *TakenError) Unwrap() error { return ErrTaken }
 
 // Candidates returns the ID that has the name.
 func (e *TakenError) Candidates() []string { return []string{e.Holder.String()} }
+
+// All returns what the user says about each contact.
+func All(tx *keystore.Tx) (map[sessionid.ID]Entry, error) {
+	known := make(map[sessionid.ID]Entry)
+	err := Each(tx, func(id sessionid.ID, entry Entry) error {
+		known[id] = entry
+		return nil
+	})
+	return known, err
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sessiontool/lib/friendrequest"
+	"sessiontool/lib/message"
 	"sessiontool/lib/ratchet"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/x3dh"
@@ -153,4 +154,19 @@ func (c *Contact) Wrote(protocol Protocol, text Request) {
 	if c.Protocol == "" {
 		c.Protocol = protocol
 	}
+}
+
+// TakeDisplayName stores the display name in a content, if it has one, and returns the contact's.
+func (c *Contact) TakeDisplayName(content message.Content) string {
+	var shown string
+	switch body := content.Body.(type) {
+	case message.Data:
+		shown = body.DisplayName
+	case message.Response:
+		shown = body.DisplayName
+	}
+	if shown != "" {
+		c.DisplayName = shown
+	}
+	return c.DisplayName
 }

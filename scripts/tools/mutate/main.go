@@ -83,7 +83,7 @@ func compare(page string, measured, survivors []string) error {
 	var listed []string
 	for line := range strings.Lines(string(data)) {
 		pkg := ""
-		if cells := strings.Split(line, "`"); len(cells) > 1 {
+		if cells := strings.Split(line, "`"); len(cells) > 1 && strings.HasSuffix(cells[1], ".go") {
 			pkg = filepath.ToSlash(filepath.Dir(cells[1]))
 		}
 		if slices.Contains(measured, pkg) && strings.Count(line, "|") > 3 {

@@ -40,19 +40,23 @@ type suspicion struct {
 // examinations then find that the nodes on their path have answered meanwhile, or that one of them is suspected
 // already.
 //
-// parent is the request's span, which gets the diagnosis; nil if it is not traced.
-func (c *Client) examine(parent *trace.Recording, path []Node, target Node, failure error, found chan<- suspicion) {
+// parent is the request's span, which gets the diagnosis; nil if it is not traced. calm ends the examination without a
+// result, because the late answer has come over this path.
+func (c *Client) examine(parent *trace.Recording, path []Node, target Node, failure error,
+	found chan<- suspicion) (calm context.CancelFunc) {
 	asked := time.Now()
-	ctx, span := trace.Start(trace.Join(c.background, parent), trace.SpanDiagnosis,
+	ctx, calm := context.WithCancel(c.background)
+	ctx, span := trace.Start(trace.Join(ctx, parent), trace.SpanDiagnosis,
 		trace.Name("guard", path[0].Ed25519), trace.Error(failure))
 	c.work.Go(func() {
+		defer calm()
 		s := suspicion{path: path, failure: failure}
 		defer func() { noteDiagnosis(span, s, target) }()
 		if failure == nil {
 			select {
 			case c.examining <- struct{}{}:
 				defer func() { <-c.examining }()
-			case <-c.background.Done():
+			case <-ctx.Done():
 			}
 			if s.culprit, s.found = c.suspectOn(path, target, asked); s.found || c.answeredSince(asked, path, target) ||
 				c.answersProbe(ctx, path, target) {
@@ -66,7 +70,7 @@ func (c *Client) examine(parent *trace.Recording, path []Node, target Node, fail
 		if f.struck {
 			c.strike(path[0], f.behind)
 		}
-		if f.found && f.agreed && c.background.Err() == nil {
+		if f.found && f.agreed && ctx.Err() == nil {
 			why := failure
 			if why == nil {
 				why = errSilent
@@ -76,6 +80,7 @@ func (c *Client) examine(parent *trace.Recording, path []Node, target Node, fail
 		span.Set(trace.Bool("agreed", f.agreed))
 		found <- s
 	})
+	return calm
 }
 
 // noteDiagnosis records the result of a diagnosis.

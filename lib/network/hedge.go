@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,6 +62,9 @@ type delivery struct {
 	examining    int // diagnoses under way
 	lateReported bool
 
+	late []Node             // the path that is examined because its answer is late
+	calm context.CancelFunc // ends that
+
 	span *trace.Recording
 }
 
@@ -95,6 +99,9 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 			d.inFlight--
 			switch {
 			case a.err == nil:
+				if d.calm != nil && slices.EqualFunc(a.path, d.late, sameNode) {
+					d.calm()
+				}
 				return d.succeed(a), nil
 			case errors.Is(a.err, onion.ErrTooLarge), errors.Is(a.err, onion.ErrNotText),
 				ownFault(a.err):
@@ -239,12 +246,17 @@ func (d *delivery) firstPath() []Node {
 	return d.paths[0]
 }
 
+func sameNode(a, b Node) bool { return a.Ed25519 == b.Ed25519 }
+
 // examine looks for the culprit on a path.
 func (d *delivery) examine(path []Node, failure error) {
 	if d.examined < maxSuspicions {
 		d.examined++
 		d.examining++
-		d.client.examine(d.span, path, d.target, failure, d.suspicions)
+		calm := d.client.examine(d.span, path, d.target, failure, d.suspicions)
+		if failure == nil {
+			d.late, d.calm = path, calm
+		}
 	}
 }
 

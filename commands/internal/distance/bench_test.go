@@ -29,7 +29,7 @@ var (
 	size       = flag.Int("batch", 1000, "drafts of a batch")
 	processes  = flag.Int("processes", 20, "processes for a median or a percentile")
 	fault      = flag.String("fault", "", "fault of node 0, such as hang, stop or drop,share=0.05")
-	rows       = flag.String("rows", "trip,poll,send,batch,one,waiting,ratio", "what to measure")
+	rows       = flag.String("rows", "poll,send,batch,one,waiting", "what to measure")
 	parallel   = flag.String("parallel", "", "--parallel of batches")
 )
 
@@ -156,7 +156,11 @@ func (f *field) near() {
 // trip is the time of one onion request of a process that has its connections.
 func (f *field) trip() time.Duration {
 	f.t.Helper()
-	request := fmt.Sprintf(`{"method":"get_snodes_for_pubkey","params":{"pubKey":%q,"pubkey":%[1]q}}`, f.ids["alice"])
+	key := "pubKey"
+	if *generation == "2.8" || *like != "" && *like != "2.0.7" {
+		key = "pubkey"
+	}
+	request := fmt.Sprintf(`{"method":"get_snodes_for_pubkey","params":{%q:%q}}`, key, f.ids["alice"])
 	once, _ := f.run("alice", request, "onion", "send")
 	if gjson.Get(once, "status").Int() != 200 {
 		f.t.Fatalf("the answer is %s", once)

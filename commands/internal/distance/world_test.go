@@ -52,6 +52,7 @@ type world struct {
 	nodes      []*server
 	random     *rand.Rand
 
+	spread   time.Duration // that a member needs to reach the others of its swarm in the form of 2.8
 	mu       sync.Mutex
 	syncs    int            // of keystores
 	requests map[string]int // by method, those that reached their target
@@ -287,6 +288,9 @@ func (s *server) serve(ctx context.Context, body []byte) (network.Carried, error
 			if err := wait(ctx, 5*time.Second); err != nil {
 				return network.Carried{}, err
 			}
+		}
+		if err := wait(ctx, s.world.spread); err != nil {
+			return network.Carried{}, err
 		}
 		answer = s.store(params)
 	case storage.MethodRetrieve:

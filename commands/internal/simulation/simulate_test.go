@@ -368,6 +368,9 @@ func TestSimulate(t *testing.T) {
 				}
 			}
 			for _, part := range j.parts() {
+				if ctx.Err() != nil {
+					return
+				}
 				if failure := part.start(ctx, t, each); failure != "" {
 					t.Errorf("seed %d (%s) ended the process: %s", s.running[worker].Seed, s.running[worker].Profile, failure)
 				}

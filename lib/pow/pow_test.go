@@ -36,6 +36,7 @@ func TestTarget(t *testing.T) {
 		{"hardest that can be met", 0, 0, math.MaxUint64 / 8, math.MaxUint64 - 7, 1},
 		{"difficulty too great", 0, 0, math.MaxUint64/8 + 1, math.MaxUint64, 0},
 		{"everything too great", math.MaxInt, math.MaxUint64, math.MaxUint64, math.MaxUint64, 0},
+		{"as much as 65 535 times 2^64", 1<<62 - 8, 4 * math.MaxUint16 * 1000, 1, math.MaxUint64, 0},
 		{"no length at all", math.MinInt, 0, 1, 8, math.MaxUint64 / 8},
 	}
 	for _, test := range tests {
@@ -109,6 +110,7 @@ func TestVerifyTTL(t *testing.T) {
 		"+86400000":            true,
 		"86400000abc":          true,
 		"0":                    true,
+		"9":                    true,
 		"":                     false,
 		"abc":                  false,
 		"-86400000":            false,

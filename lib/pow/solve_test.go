@@ -229,6 +229,22 @@ func TestSolveOfEndedContext(t *testing.T) {
 	}
 }
 
+// Reports come once in chunksPerReport chunks, and once at the end.
+func TestReportsAreRare(t *testing.T) {
+	kernel := Kernels()[0]
+	ctx, cancel := context.WithCancel(t.Context())
+	reports, last := uint64(0), uint64(0)
+	_, err := Solve(ctx, [sha512.Size]byte{}, 1, Options{Workers: 1, Kernel: kernel, Progress: func(hashes uint64) {
+		reports, last = reports+1, hashes
+		if reports == 3 {
+			cancel()
+		}
+	}})
+	if most := last/(kernel.chunk*chunksPerReport) + 1; !errors.Is(err, context.Canceled) || reports != most {
+		t.Errorf("%d reports of %d hashes, want %d: %v", reports, last, most, err)
+	}
+}
+
 // TestSolveProgress: the last report has the number of all hashes, for short searches too.
 func TestSolveProgress(t *testing.T) {
 	var reports []uint64

@@ -27,6 +27,13 @@ var ErrMalformed = errors.New("message is malformed")
 // ErrVersion reports a message of another protocol version.
 var ErrVersion = errors.New("message has an incompatible version")
 
+// The room for the fields of messages beside the ciphertext and the message inside, with the MAC: version, keys, numbers
+// of up to six bytes with their tags, and a length.
+const (
+	whisperRoom = 1 + 2 + x25519.EncodedSize + 2*6 + 6 + MACSize
+	preKeyRoom  = 1 + 3*6 + 2*(2+x25519.EncodedSize) + 6
+)
+
 // WhisperMessage is a Double Ratchet message: a header, the ciphertext, and the MAC over both
 // (signal-2020.md section 8.3).
 type WhisperMessage struct {
@@ -91,8 +98,7 @@ func (m WhisperMessage) Marshal() []byte {
 // body returns version and protobuf, which the MAC covers in addition to the identity keys. Its capacity has room for
 // the MAC.
 func (m WhisperMessage) body() []byte {
-	const fixed = 1 + 2 + x25519.EncodedSize + 2*6 + 6 + MACSize
-	b := append(make([]byte, 0, fixed+len(m.Ciphertext)), m.Version)
+	b := append(make([]byte, 0, whisperRoom+len(m.Ciphertext)), m.Version)
 	b = appendPublicKey(b, fieldRatchetKey, m.RatchetKey)
 	b = appendUint32(b, fieldCounter, m.Counter)
 	b = appendUint32(b, fieldPreviousCounter, m.PreviousCounter)
@@ -162,8 +168,7 @@ func ParsePreKeyWhisperMessage(b []byte) (PreKeyWhisperMessage, error) {
 // Marshal encodes the message with the field order of the clients. A PreKeyWhisperMessage of the clients that
 // ParsePreKeyWhisperMessage decodes encodes to the same bytes.
 func (m PreKeyWhisperMessage) Marshal() []byte {
-	const fixed = 1 + 3*6 + 2*(2+x25519.EncodedSize) + 6
-	b := append(make([]byte, 0, fixed+len(m.Message)), m.Version)
+	b := append(make([]byte, 0, preKeyRoom+len(m.Message)), m.Version)
 	b = appendUint32(b, fieldRegistrationID, m.RegistrationID)
 	if m.OneTimePrekeyID != nil {
 		b = appendUint32(b, fieldOneTimePrekeyID, *m.OneTimePrekeyID)

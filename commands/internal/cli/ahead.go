@@ -48,7 +48,7 @@ const (
 	// aheadOf is how many times as many items of a batch are prepared, or wait for their turn to be printed, as run.
 	aheadOf = 32
 	// lateOf is how many times as many tasks may be late.
-	lateOf = 16
+	lateOf = 4
 )
 
 // Parallel is the Ahead of work that waits for the network, as --parallel says.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -74,6 +75,9 @@ func Cores(options route.Options) *pow.Cores {
 	return pow.NewCores(runtime.GOMAXPROCS(0))
 }
 
+// batchMemory is what a batch tries to do with, in bytes: most of what it uses is garbage of requests.
+const batchMemory = 40 << 20
+
 // Send seals each draft into the outbox, sends it and prints its receipt. Several drafts are under way at one
 // time; receipts come in the order of the drafts. If it does not come to the end of the drafts, a rerun gets the
 // receipts of this run.
@@ -81,6 +85,9 @@ func Send(ctx context.Context, app *cli.App, drafts *Flags, options route.Option
 	options.Cores = Cores(options)
 	if err := drafts.wait.check(); err != nil {
 		return err
+	}
+	if app.Streams.UntilSignal != nil { // in a process of its own
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(batchMemory))
 	}
 	s := &sender{app: app, options: options, seal: seal, wait: &drafts.wait}
 	err := drafts.eachAhead(ctx, app, app.Parallel(), s.prepare)

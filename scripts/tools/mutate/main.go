@@ -1,7 +1,7 @@
 // Command mutate measures how much the tests of packages notice: it changes one operator at a time, and counts the
 // changes after which the package's own tests still pass.
 //
-//	mutate [-check FILE] PACKAGE...
+//	mutate [-check FILE] [-functions PATTERN] PACKAGE...
 //
 // The changes are those that other tools for Go make by default: < and > with and without equality, each comparison and
 // its opposite, + and -, * and /, % and *, ++ and --, -x and x. All changes of a package are compiled into one test
@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -24,16 +25,21 @@ import (
 func main() {
 	check := flag.String("check", "", "fail unless this page lists exactly the changes that survive")
 	root := flag.String("C", ".", "folder of the module")
+	functions := flag.String("functions", "", "change only functions whose names match this regular expression")
 	flag.Parse()
-	if err := run(*root, *check, flag.Args()); err != nil {
+	if err := run(*root, *check, *functions, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
 // run measures packages and prints a table of them, then a row for each change that survived.
-func run(root, page string, patterns []string) error {
+func run(root, page, functions string, patterns []string) error {
 	root, err := filepath.Abs(root)
+	if err != nil {
+		return err
+	}
+	among, err := regexp.Compile(functions)
 	if err != nil {
 		return err
 	}
@@ -51,6 +57,7 @@ func run(root, page string, patterns []string) error {
 	fmt.Println("| package | mutants | killed | hung | survived | score |")
 	fmt.Println("|---|---|---|---|---|---|")
 	for _, p := range packages {
+		p.mutants = slices.DeleteFunc(p.mutants, func(m *mutant) bool { return !among.MatchString(m.function) })
 		count, err := p.measure(work)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)

@@ -134,11 +134,18 @@ func (m *machine) revive(ctx context.Context) {
 		return
 	}
 	m.world.logf("node %d is back", m.index)
+	if m.world.now().Sub(m.world.provedAt) > late {
+		m.learnProof()
+	}
 	m.world.after(learns, m.learnProof)
 }
 
 // learns is how long a node that was away goes on with the difficulty of before.
 const learns = 20 * time.Second
+
+// late is how long after a change no node goes on with the difficulty of before: others take its messages for a quarter
+// of an hour.
+const late = 10 * time.Minute
 
 // learnProof gives a node the difficulty that all are to ask for.
 func (m *machine) learnProof() {

@@ -203,6 +203,9 @@ func (w *world) disturb(o op) {
 		w.people[o.Who].skew.Add(int64(o.For))
 	case kindSkip:
 		w.skipped.Add(int64(o.For))
+		for _, m := range w.nodes {
+			m.learnProof()
+		}
 	case kindDisk:
 		p := w.people[o.Who]
 		p.disk.set(o.Fault)
@@ -225,7 +228,7 @@ func (w *world) disturb(o op) {
 		m.disk.set(o.Fault)
 		w.after(o.For, func() { m.disk.set("") })
 	case kindProof:
-		w.proof = o.N
+		w.proof, w.provedAt = o.N, w.now()
 		for _, m := range w.nodes {
 			m.learnProof()
 		}

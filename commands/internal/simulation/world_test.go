@@ -55,6 +55,7 @@ type world struct {
 	later    sync.WaitGroup // ends of faults
 	over     chan struct{}  // closed at quiescence: faults end at once
 	proof    int            // the difficulty that nodes are to ask for; 0 means that of the start
+	provedAt time.Time      // when they were last given another one
 	changed  atomic.Bool    // a node has changed its swarm, joined or left
 
 	mu    sync.Mutex

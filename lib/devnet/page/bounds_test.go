@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -234,4 +235,24 @@ func FuzzParseAction(f *testing.F) {
 			t.Errorf("%q clears the faults of no node in particular", body)
 		}
 	})
+}
+
+// A node that was stopped and started within a second is shown as stopped in it, and as running after it.
+func TestHistoryKeepsWhatWasUndoneWithinASecond(t *testing.T) {
+	var h history
+	began := time.Unix(1_600_000_000, 0)
+	runs, stopped := []status{statusRuns, statusRuns}, []status{statusRuns, statusStopped}
+	for i, statuses := range [][]status{
+		runs, runs, runs, runs,
+		runs, stopped, runs, runs,
+		runs, runs, runs, runs,
+		stopped, stopped, stopped, stopped,
+	} {
+		h.add(began.Add(time.Duration(i)*250*time.Millisecond), &frame{}, &view{statuses: statuses})
+	}
+	for i, want := range [][]status{runs, stopped, runs, stopped} {
+		if got := h.find(began.Unix() + int64(i)).statuses; !slices.Equal(got, want) {
+			t.Errorf("second %d shows %v, want %v", i, got, want)
+		}
+	}
 }

@@ -1,10 +1,12 @@
 package page
 
 import (
+	"slices"
 	"time"
 )
 
-// second is what happened in one second, and how the network was at its end.
+// second is what happened in one second, and how the network was at its end. A change of a node's status is shown even
+// if it was undone within the second.
 type second struct {
 	at       int64 // Unix time in seconds
 	counts   [kinds]uint32
@@ -42,7 +44,10 @@ func (h *history) add(now time.Time, f *frame, v *view) {
 	}
 	room := maxSecondEdges - len(s.edges)
 	s.edges = append(s.edges, f.edges[:min(len(f.edges), room)]...)
-	s.statuses, s.messages, s.topology = v.statuses, v.messages, v.topology
+	if !h.changedInLast(v) {
+		s.statuses = v.statuses
+	}
+	s.messages, s.topology = v.messages, v.topology
 	limit := historySeconds
 	if len(v.nodes) > 0 {
 		limit = min(limit, maxHistoryCells/len(v.nodes))
@@ -50,6 +55,16 @@ func (h *history) add(now time.Time, f *frame, v *view) {
 	if over := len(h.seconds) - limit; over > 0 {
 		h.seconds = append(h.seconds[:0:0], h.seconds[over:]...)
 	}
+}
+
+// changedInLast says whether the last second has shown a change of statuses already, in the network of v.
+func (h *history) changedInLast(v *view) bool {
+	n := len(h.seconds)
+	if n < 2 || h.seconds[n-1].topology != v.topology || h.seconds[n-2].topology != v.topology {
+		return false
+	}
+	last := h.seconds[n-1].statuses
+	return last != nil && !slices.Equal(last, h.seconds[n-2].statuses)
 }
 
 func (h *history) mark(now time.Time, text string) {

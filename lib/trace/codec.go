@@ -149,7 +149,7 @@ func readAttrs(attrs []storedAttr) (out []Attr, err error) {
 		return nil, fmt.Errorf("%w: too many attributes", ErrMalformed)
 	}
 	for _, a := range attrs {
-		one := Attr{a.Key, a.Value}
+		one := Attr(a)
 		switch value := a.Value.(type) {
 		case json.Number:
 			if whole, err := value.Int64(); err == nil {

@@ -5,7 +5,6 @@ package simulation
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"sessiontool/keystore"
@@ -17,11 +16,6 @@ func (w *world) background() context.Context { return context.Background() }
 
 // lies reports whether hostile members are about.
 func (w *world) lies() bool { return w.profile.hostile > 0 }
-
-// hostile reports whether the node with this Ed25519 key in hex is hostile.
-func (w *world) hostile(name string) bool {
-	return slices.ContainsFunc(w.nodes, func(m *machine) bool { return m.hostile != nil && m.name == name })
-}
 
 // outcome is the result of one schedule.
 type outcome struct {

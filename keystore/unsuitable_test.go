@@ -17,9 +17,9 @@ import (
 
 // flocks are the locks of unsuitable file systems.
 var flocks = map[string]func(*os.File, bool) error{
-	"granted to all":  func(*os.File, bool) error { return nil },
-	"not implemented": func(*os.File, bool) error { return syscall.ENOSYS },
-	"no lock server":  func(*os.File, bool) error { return errors.New("no locks available") },
+	"granted to all": func(*os.File, bool) error { return nil },
+	"unsupported":    func(*os.File, bool) error { return syscall.ENOSYS },
+	"no lock server": func(*os.File, bool) error { return errors.New("no locks available") },
 }
 
 // Create refuses a file system without exclusive locks before it creates anything there.

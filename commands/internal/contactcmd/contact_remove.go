@@ -20,7 +20,8 @@ func newContactRemoveCommand(app *cli.App) *cobra.Command {
 		Use:   "remove ID",
 		Short: "Forget a contact and the session with it",
 		Long: "Forget a contact, its name, the session with it and its friend requests. Messages already received\n" +
-			"stay in the inbox, and a blocked contact stays on the list as blocked. To talk again, one of the two sends a new friend request.",
+			"stay in the inbox, and a blocked contact stays on the list as blocked. To talk again, one of the two\n" +
+			"sends a new friend request.",
 		Examples: []string{"sessiontool contact remove $BOB"},
 		Prints:   []string{record.TypeRemoved},
 		Needs:    cli.Account,

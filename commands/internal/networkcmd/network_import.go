@@ -22,7 +22,7 @@ func newImportCommand(app *cli.App) *cobra.Command {
 		Long: "Read a list of service nodes from a file (- reads stdin), for a machine that cannot reach the seeds. The\n" +
 			"file is what 'sessiontool swarm nodes' prints on a machine that can, or the answer of a seed to\n" +
 			"get_n_service_nodes. The seeds are still asked first; their list replaces an imported one.\n\n" +
-			"No party has signed such a list: whoever wrote the file chooses which nodes you talk to, and sees who\n" +
+			"Such a list has no signature: the author of the file chooses which nodes you talk to, and sees who\n" +
 			"writes when to which Session ID. What you write stays encrypted. Take it from a source that you trust.\n" +
 			"Until the seeds answer, 'network show' and doctor say that nobody vouches for the list, records of swarms,\n" +
 			"nodes and paths have node_list \"import\", and receipts the warning imported_list.",

@@ -54,6 +54,7 @@ var layers = [][]string{
 	{"lib/devnet/page"},
 	{
 		"commands/internal/picture", "commands/internal/human", "commands/internal/hook", "commands/internal/sdnotify",
+		"commands/internal/progress",
 	},
 	{"commands/internal/tracefiles"},
 	{"commands/internal/inflight"},

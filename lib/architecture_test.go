@@ -34,7 +34,8 @@ var layers = [][]string{
 	{"lib/storage"},
 	{"lib/storage/rpc20", "lib/storage/rpc28", "lib/storage/syncroute", "lib/storage/nodelist",
 		"lib/storage/storagehttp"},
-	{"lib/storage/signtext", "lib/network/latency", "lib/network/lag", "lib/network/public", "lib/network/clocks"},
+	{"lib/storage/signtext", "lib/network/latency", "lib/network/lag", "lib/network/public", "lib/network/clocks",
+		"lib/network/listing"},
 	{
 		"lib/network", "lib/presence", "lib/wycheproof", "lib/fakeproxy", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/store/kv", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",

@@ -41,7 +41,7 @@ var layers = [][]string{
 		"lib/node", "lib/node/store", "lib/node/store/kv", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
 		"lib/node/replication", "lib/node/link", "lib/node/forward", "lib/node/behaviour",
 	},
-	{"lib/account/tables"},
+	{"lib/account/tables", "lib/devnet/meter"},
 	{"lib/account/lifetime", "lib/account/usedkeys", "lib/account/groupcommit"},
 	{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"sessiontool/commands/internal/inflight"
+	"sessiontool/commands/internal/progress"
 	"sessiontool/lib/record"
 )
 
@@ -68,10 +69,10 @@ func FilterAhead[T any](ctx context.Context, app *App, ahead Ahead, prepare func
 
 // FilterParts is [FilterAhead] for items that ask for several things: there is one record for each part.
 func FilterParts[T any](ctx context.Context, app *App, ahead Ahead, split func(T) ([]Part, error)) error {
-	meter := app.meterBatch(0)
-	defer meter.end()
+	meter := app.countBatch(0)
+	defer meter.End()
 	return runAhead(ctx, app, ahead, meter, func(handle func(Part, record.Error) error) error {
-		return eachItemRead(app, meter.take, func(item T, where record.Error, err error) error {
+		return eachItemRead(app, meter.Take, func(item T, where record.Error, err error) error {
 			var parts []Part
 			if err == nil {
 				parts, err = split(item)
@@ -90,8 +91,8 @@ func DoParts(ctx context.Context, app *App, ahead Ahead, parts []Part) error {
 	if len(parts) == 1 {
 		return doOne(ctx, app, parts[0])
 	}
-	meter := app.meterBatch(len(parts))
-	defer meter.end()
+	meter := app.countBatch(len(parts))
+	defer meter.End()
 	return runAhead(ctx, app, ahead, meter, func(handle func(Part, record.Error) error) error {
 		return eachPart(parts, record.Error{}, handle)
 	})
@@ -114,7 +115,7 @@ func eachPart(parts []Part, where record.Error, handle func(Part, record.Error) 
 }
 
 // runAhead prepares the parts of source in order, runs some of their tasks at one time, and prints.
-func runAhead(ctx context.Context, app *App, ahead Ahead, meter *batchMeter,
+func runAhead(ctx context.Context, app *App, ahead Ahead, meter *progress.Batch,
 	source func(func(Part, record.Error) error) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -176,7 +177,7 @@ func launchAll(ctx context.Context, app *App, ahead Ahead, launched <-chan launc
 }
 
 // printOutcomes prints until one fails in a way that ends the command. Then it calls stop and waits for the others.
-func printOutcomes(app *App, meter *batchMeter, begun <-chan (<-chan outcome), stop func(error)) (failure error) {
+func printOutcomes(app *App, meter *progress.Batch, begun <-chan (<-chan outcome), stop func(error)) (failure error) {
 	for end := range begun {
 		o := <-end
 		if failure != nil {
@@ -186,7 +187,7 @@ func printOutcomes(app *App, meter *batchMeter, begun <-chan (<-chan outcome), s
 			o.err = printThen(app, o.result)
 		}
 		failure = app.Settle(o.err, o.where)
-		meter.finish(o.err)
+		meter.Finish(o.err)
 		if failure != nil {
 			stop(failure)
 		}

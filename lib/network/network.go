@@ -83,6 +83,8 @@ type Client struct {
 	background context.Context
 	stop       context.CancelFunc
 	work       sync.WaitGroup
+	lookups    sync.WaitGroup // of swarms that are expected; they end in the same way
+	ahead      lookahead
 	// examining has room for the examinations of late answers.
 	examining chan struct{}
 
@@ -187,6 +189,7 @@ func (c *Client) Settle(patience time.Duration) {
 func (c *Client) Close() error {
 	c.Settle(closeGrace)
 	c.stop()
+	c.lookups.Wait()
 	c.http.Close()
 	c.mu.Lock()
 	c.state.Answers = c.samples.Keep(c.state.Answers)

@@ -183,7 +183,7 @@ func TestSlowTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.learnAnswer(Call{}, time.Millisecond)
-	if _, err := c.Do(t.Context(), target, Call{Method: storage.MethodStore, Body: body, Slow: true, Late: func() {
+	if _, err := c.Do(t.Context(), target, Call{Method: storage.MethodStore, Body: body, Slow: true, Late: func(bool) {
 		t.Log("the machine is busy: even a probe was late")
 	}}); err != nil {
 		t.Fatal(err)

@@ -105,6 +105,7 @@ type Client struct {
 	answeredAt map[Key]time.Time // when nodes last answered in this run
 	failedAt   map[Key]time.Time // and when they were found to fail
 	samples    latency.Samples   // answer times of this run by method
+	spares     spares            // bound what is sent because answers are late
 
 	proxied bool  // connections go through a proxy
 	fault   error // the last one of this machine or its proxy, or nil

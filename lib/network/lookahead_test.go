@@ -16,7 +16,9 @@ import (
 func TestExpectedSwarms(t *testing.T) {
 	net := startFakenet(t, 8)
 	tell(net, net.Nodes[:4]...)
-	c := clientOf(t, net)
+	config := configOf(t, net.SeedURL())
+	config.Late = time.Minute // no request is repeated on a busy machine
+	c := open(t, config)
 	var ids []sessionid.ID
 	for range 2 * lookupsAtOnce {
 		ids = append(ids, someone(t))

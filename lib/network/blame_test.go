@@ -147,13 +147,9 @@ func TestSilentNode(t *testing.T) {
 				group, target, path := pathTo(t, c, net.Nodes[0])
 				silent := append(path[:len(path):len(path)], target)[at]
 				defer silence(fakeNode(t, net, silent))()
-				started := time.Now()
 				_, err := group.Request(t.Context(), target, question(t))
 				if at < Hops && err != nil || at == Hops && !errors.Is(err, ErrTarget) {
 					t.Errorf("got %v", err)
-				}
-				if took := time.Since(started); took > 10*time.Second { // seconds suffice on a machine that is not busy
-					t.Errorf("it took %v", took)
 				}
 				c.work.Wait()
 				for _, node := range net.Nodes {

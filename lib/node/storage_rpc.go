@@ -208,7 +208,7 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	if err := checkTimes(m, n.now().UnixMilli(), storage.MaxFutureMillis); err != nil {
 		return answer{}, err
 	}
-	difficulty := n.difficulty.current()
+	difficulty := n.difficulty.Current()
 	if len(request.Nonce) > store.MaxNumberText || !m.Meets(difficulty) {
 		return difficultyAnswer(storage.StatusBadProofOfWork, difficulty), nil
 	}

@@ -62,6 +62,7 @@ import (
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
+	"sessiontool/lib/xeddsa"
 )
 
 const (
@@ -161,6 +162,7 @@ func (c Config) withDefaults() Config {
 // Node is a running service node. Its methods are safe for concurrent use.
 type Node struct {
 	keys          ring.Keys
+	signer        *xeddsa.Signer // of the Ed25519 key
 	log           *slog.Logger
 	now           func() time.Time
 	random        io.Reader
@@ -269,6 +271,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 	}
 	n := &Node{
 		keys:          keys,
+		signer:        xeddsa.NewSigner(keys.Ed25519),
 		log:           config.Logger.With("node", keys.Name()[:8]),
 		now:           config.Now,
 		random:        config.Rand,

@@ -64,7 +64,11 @@ func TestStored(t *testing.T) {
 func FuzzStores(f *testing.F) {
 	f.Add(sampleStore.Encode())
 	f.Add(sampleStored.Encode())
+	f.Add([]byte(`{"hash":"x","signature":"y"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if result, ok := readResult(data); ok && result.Signature == "" {
+			t.Errorf("%q is read as %+v", data, result)
+		}
 		if s, ok := ParseStore(data); ok && string(s.Encode()) != string(data) {
 			t.Errorf("%q became %+v", data, s)
 		}

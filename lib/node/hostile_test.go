@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/await"
+	"sessiontool/lib/node/difficulty"
 	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/store"
@@ -203,18 +204,19 @@ func TestDifficultySurvivesRestarts(t *testing.T) {
 	if err := network.nodes[0].SetDifficulty(7); err != nil {
 		t.Fatal(err)
 	}
-	before := network.nodes[0].difficulty.entries
+	before := network.nodes[0].difficulty.Entries()
 	for _, test := range []struct{ configured, want uint64 }{{0, 7}, {7, 7}, {9, 9}, {0, 9}} {
 		network.stop(0)
 		network.configs[0].Difficulty = test.configured
 		network.restart(0)
 		d := network.nodes[0].difficulty
-		if got := d.current(); got != test.want || len(d.entries) < len(before) || d.entries[1] != before[1] {
+		history := d.Entries()
+		if got := d.Current(); got != test.want || len(history) < len(before) || history[1] != before[1] {
 			t.Errorf("started with %d, the difficulty is %d, want %d; history %v", test.configured, got, test.want,
-				d.entries)
+				history)
 		}
 	}
-	if _, err := loadDifficulty([]byte("torn"), time.Now()); err == nil {
+	if _, err := difficulty.Load([]byte("torn"), time.Now()); err == nil {
 		t.Error("a torn history is taken")
 	}
 }

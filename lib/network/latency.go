@@ -14,7 +14,11 @@ func (c *Client) lateAfter(call Call) time.Duration {
 	if call.patient() && !call.Hedged {
 		names = names[1:]
 	}
-	return c.samples.Late(c.state.Answers, c.soonest, names...)
+	late := c.samples.Late(c.state.Answers, c.soonest, names...)
+	if call.Handed {
+		late *= 2
+	}
+	return late
 }
 
 // learnedAs is the key of the call's answer times.

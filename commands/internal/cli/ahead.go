@@ -48,8 +48,9 @@ func Processors(running int) Ahead { return Ahead{Running: running} }
 const (
 	// aheadOf is how many times as many items of a batch are prepared, or wait for their turn to be printed, as run.
 	aheadOf = 32
-	// lateOf is how many times as many tasks may be late.
+	// lateOf is how many times as many tasks may be late, and slowOf the same where that is known beforehand.
 	lateOf = 4
+	slowOf = 16
 )
 
 // Parallel is the Ahead of work that waits for the network, as --parallel says.
@@ -161,13 +162,13 @@ type launch struct {
 
 // launchAll runs tasks in their order. A task whose context has ended runs too, since its item may need it.
 func launchAll(ctx context.Context, app *App, ahead Ahead, launched <-chan launch) {
-	late := 0
+	late, slow := 0, 0
 	if ahead.Waiting {
-		late = min(ahead.Prepared, lateOf*ahead.Running)
+		late, slow = min(ahead.Prepared, lateOf*ahead.Running), min(ahead.Prepared, slowOf*ahead.Running)
 	}
-	tasks := inflight.New(ahead.Running, late)
+	tasks := inflight.New(ahead.Running, late, slow)
 	for next := range launched {
-		tasks.Go(func() {
+		tasks.Go(next.where.To, func() {
 			result, err := next.do(ctx)
 			app.Advance()
 			next.end <- outcome{result, err, next.where}

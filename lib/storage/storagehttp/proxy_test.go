@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"sessiontool/lib/fakeproxy"
+	"sessiontool/lib/internal/await"
 )
 
 func listen(t *testing.T) net.Listener {
@@ -106,7 +106,7 @@ func TestProxyIsNone(t *testing.T) {
 		listener := listen(t)
 		proxy := start(listener)
 		client := proxied(t, name+listener.Addr().String(), false)
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), await.Hang)
 		if _, err := client.PostNode(ctx, host, port, "/", nil); !errors.Is(err, ErrProxy) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -42,9 +42,9 @@ type suspicion struct {
 //
 // parent is the request's span, which gets the diagnosis; nil if it is not traced. calm ends the examination without a
 // result, because the late answer has come over this path.
-func (c *Client) examine(parent *trace.Recording, path []Node, target Node, failure error,
+func (c *Client) examine(parent *trace.Recording, sent sentPath, target Node, failure error,
 	found chan<- suspicion) (calm context.CancelFunc) {
-	asked := time.Now()
+	path, asked := sent.hops, time.Now()
 	ctx, calm := context.WithCancel(c.background)
 	ctx, span := trace.Start(trace.Join(ctx, parent), trace.SpanDiagnosis,
 		trace.Name("guard", path[0].Ed25519), trace.Error(failure))
@@ -58,7 +58,7 @@ func (c *Client) examine(parent *trace.Recording, path []Node, target Node, fail
 				defer func() { <-c.examining }()
 			case <-ctx.Done():
 			}
-			if s.culprit, s.found = c.suspectOn(path, target, asked); s.found || c.answeredSince(asked, path, target) ||
+			if s.culprit, s.found = c.suspectOn(sent, target); s.found || c.answeredSince(asked, path, target) ||
 				c.answersProbe(ctx, path, target) {
 				found <- s
 				return
@@ -115,11 +115,11 @@ func placeOf(node Node, path []Node, target Node) string {
 const examineAtOnce = 4
 
 // suspectOn returns the first relay of a path that has failed lately, or the guard or the target if it has failed since
-// a request was sent whose answer is late at the time asked. Before that, they were chosen although that was known.
-func (c *Client) suspectOn(path []Node, target Node, asked time.Time) (culprit Node, found bool) {
-	sent := asked.Add(-c.lateAfter(probeCall))
+// the attempt began. Before that, they were chosen although that was known.
+func (c *Client) suspectOn(sent sentPath, target Node) (culprit Node, found bool) {
+	path := sent.hops
 	c.mu.Lock()
-	guardFailed, targetFailed := c.failedAt[path[0].Ed25519].After(sent), c.failedAt[target.Ed25519].After(sent)
+	guardFailed, targetFailed := c.failedAt[path[0].Ed25519].After(sent.at), c.failedAt[target.Ed25519].After(sent.at)
 	c.mu.Unlock()
 	switch {
 	case guardFailed:

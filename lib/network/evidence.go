@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"sessiontool/lib/onion"
@@ -203,11 +205,26 @@ func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure
 	}
 }
 
+// probesOfLate is how many probes are sent at once over a path whose answer is late, so that one that is lost on the way
+// does not begin a diagnosis, which a process that ends waits for.
+const probesOfLate = 2
+
 // answersProbe reports whether target answers a probe over a path in time. Then it is only slow for a request.
 func (c *Client) answersProbe(ctx context.Context, path []Node, target Node) bool {
 	ctx, cancel := context.WithTimeout(ctx, c.lateAfter(probeCall))
 	defer cancel()
-	return c.tracedProbe(ctx, path, target, "target", wayDirect) == nil
+	var probes sync.WaitGroup
+	var answered atomic.Bool
+	for range probesOfLate {
+		probes.Go(func() {
+			if c.tracedProbe(ctx, path, target, "target", wayDirect) == nil {
+				answered.Store(true)
+				cancel()
+			}
+		})
+	}
+	probes.Wait()
+	return answered.Load()
 }
 
 // tracedProbe is probe with a span of its own.

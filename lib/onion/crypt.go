@@ -92,3 +92,12 @@ func open(aead cipher.AEAD, sealed []byte) ([]byte, error) {
 	}
 	return aead.Open(nil, sealed[:nonceSize], sealed[nonceSize:], nil)
 }
+
+// openInPlace is open for a text that is not needed any more: the plaintext takes its place.
+func openInPlace(aead cipher.AEAD, sealed []byte) ([]byte, error) {
+	nonceSize := aead.NonceSize()
+	if len(sealed) < nonceSize+aead.Overhead() {
+		return nil, errShort
+	}
+	return aead.Open(sealed[nonceSize:nonceSize], sealed[:nonceSize], sealed[nonceSize:], nil)
+}

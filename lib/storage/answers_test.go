@@ -69,7 +69,7 @@ func TestParseMessages(t *testing.T) {
 
 // The number of elements that are read of an answer is bounded.
 func TestAnswersAreBounded(t *testing.T) {
-	many := strings.Repeat(`{"pubkey_ed25519":"a","hash":"a"},`, 10*storage.MaxMembers) + `{}`
+	many := strings.Repeat(`{"pubkey_ed25519":"a","hash":"a"},`, 2*storage.MaxPage) + `{}`
 	if snodes, err := storage.ParseSwarm(`{"snodes":[` + many + `]}`); err != nil || len(snodes) != storage.MaxMembers {
 		t.Errorf("took %d members, %v", len(snodes), err)
 	}

@@ -188,7 +188,7 @@ func do(ctx context.Context, client *http.Client, method, url string, body []byt
 		return Answer{}, unreachable(ctx, err)
 	}
 	defer response.Body.Close()
-	read, err := io.ReadAll(io.LimitReader(response.Body, storage.MaxBodyBytes+1))
+	read, err := readBody(response)
 	if err != nil {
 		return Answer{}, unreachable(ctx, err)
 	}
@@ -204,6 +204,25 @@ func do(ctx context.Context, client *http.Client, method, url string, body []byt
 	}
 	return answer, nil
 }
+
+// readBody reads at most one byte more than [storage.MaxBodyBytes]. A length in the header saves copies: it is believed
+// as far as the first bytes have come.
+func readBody(response *http.Response) ([]byte, error) {
+	limited := io.LimitReader(response.Body, storage.MaxBodyBytes+1)
+	if response.ContentLength <= firstRead || response.ContentLength > storage.MaxBodyBytes {
+		return io.ReadAll(limited)
+	}
+	first := make([]byte, firstRead)
+	if n, err := io.ReadFull(limited, first); err != nil {
+		return first[:n], err
+	}
+	read := make([]byte, response.ContentLength)
+	_, err := io.ReadFull(limited, read[copy(read, first):])
+	return read, err
+}
+
+// firstRead is how much of a body must have come before room is made for as much as its header says.
+const firstRead = 64 << 10
 
 // unreachable returns the cause of ctx if ctx has ended, and otherwise ErrUnreachable, ErrProxy, ErrNoIPv4,
 // ErrCertificate or ErrPin. It keeps only the text of the cause: a slow connect must not match

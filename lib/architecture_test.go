@@ -34,13 +34,14 @@ var layers = [][]string{
 	{"lib/storage"},
 	{"lib/storage/rpc20", "lib/storage/rpc28", "lib/storage/syncroute", "lib/storage/nodelist",
 		"lib/storage/storagehttp"},
-	{"lib/storage/signtext", "lib/network/latency", "lib/network/lag", "lib/network/public", "lib/network/clocks"},
+	{"lib/storage/signtext", "lib/network/latency", "lib/network/lag", "lib/network/public", "lib/network/clocks",
+		"lib/network/listing"},
 	{
 		"lib/network", "lib/presence", "lib/wycheproof", "lib/fakeproxy", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/store/kv", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
 		"lib/node/replication", "lib/node/link", "lib/node/forward", "lib/node/behaviour",
 	},
-	{"lib/account/tables"},
+	{"lib/account/tables", "lib/devnet/meter"},
 	{"lib/account/lifetime", "lib/account/usedkeys", "lib/account/groupcommit"},
 	{
 		"lib/account/prekeystore", "lib/account/inbox", "lib/account/outbox", "lib/account/keyring", "lib/account/peerkeys",
@@ -54,6 +55,7 @@ var layers = [][]string{
 	{"lib/devnet/page"},
 	{
 		"commands/internal/picture", "commands/internal/human", "commands/internal/hook", "commands/internal/sdnotify",
+		"commands/internal/progress",
 	},
 	{"commands/internal/tracefiles"},
 	{"commands/internal/inflight"},

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/devnet/meter"
 	"sessiontool/lib/metrics"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
@@ -138,7 +139,7 @@ func TestMetrics(t *testing.T) {
 		wantStored(t, n, i, pubKey)
 	}
 	setFault(t, n, Fault{Kind: FaultStop}, "2")
-	served, err := ServeMetrics("127.0.0.1:0", n, discard)
+	served, err := meter.Serve("127.0.0.1:0", n, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 
+	"sessiontool/lib/devnet/meter"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
@@ -40,7 +41,7 @@ func (faults faultSet) needsMethod() bool {
 
 // inspect describes a request. It leaves the body readable.
 func (in *injector) inspect(w http.ResponseWriter, r *http.Request, faults faultSet) asked {
-	found := asked{endpoint: endpointOf(r.URL.Path)}
+	found := asked{endpoint: meter.EndpointOf(r.URL.Path)}
 	var version onion.Version
 	switch path := r.URL.Path; {
 	case r.Method != http.MethodPost || !faults.needsMethod():

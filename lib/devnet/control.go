@@ -138,7 +138,7 @@ func (n *Network) startMember(ctx context.Context, m *member, listener net.Liste
 		AllowUnsigned: n.options.AllowUnsigned,
 		RateLimit:     n.options.RateLimit,
 		MaxStoreBytes: n.options.MaxStoreBytes,
-		Wrap:          func(handler http.Handler) http.Handler { return m.meter.wrap(m.faults.wrap(handler)) },
+		Wrap:          func(handler http.Handler) http.Handler { return m.meter.Wrap(m.faults.wrap(handler)) },
 		DialContext:   m.faults.dialContext,
 		Now:           m.faults.now,
 		Logger:        n.options.Logger,

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"sessiontool/lib/devnet/meter"
 )
 
 var updateDashboard = flag.Bool("update-dashboard", false, "write docs/grafana.json")
@@ -22,7 +24,7 @@ type family struct{ name, kind, help string }
 func families(t *testing.T) (all []family) {
 	t.Helper()
 	var out strings.Builder
-	if err := writeMetrics(&out, []measured{{name: "a", meter: newMeter()}}); err != nil {
+	if err := meter.Write(&out, []meter.Measured{{Name: "a", Meter: meter.New()}}); err != nil {
 		t.Fatal(err)
 	}
 	found := regexp.MustCompile(`(?m)^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$`).FindAllStringSubmatch(out.String(), -1)

@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"sessiontool/lib/devnet/meter"
 	"sessiontool/lib/node"
 	"sessiontool/lib/node/ring"
 	nodestore "sessiontool/lib/node/store"
@@ -154,7 +155,7 @@ type member struct {
 	stoppedBy FaultKind // the fault that stopped it, empty while it runs
 	machine   machine
 	faults    *injector
-	meter     *meter
+	meter     *meter.Meter
 }
 
 // NodeInfo describes a node. Keys are lower-case hex, Address ends in ".snode".
@@ -168,8 +169,8 @@ type NodeInfo struct {
 	Running       bool
 }
 
-// Start starts a network, and returns when every node answers, apart from those that [Network.Failed] returns. ctx bounds the start only; [Network.Close] ends the
-// network.
+// Start starts a network, and returns when every node answers, apart from those that [Network.Failed] returns. ctx
+// bounds the start only; [Network.Close] ends the network.
 func Start(ctx context.Context, options Options) (*Network, error) {
 	options, err := options.withDefaults()
 	if err != nil {
@@ -332,7 +333,7 @@ func (n *Network) loadMembers() ([]*member, error) {
 		if err != nil {
 			return err
 		}
-		m.meter, m.faults = newMeter(), newInjector(m.keys, &n.options.Like.Nodes, &m.machine)
+		m.meter, m.faults = meter.New(), newInjector(m.keys, &n.options.Like.Nodes, &m.machine)
 		m.faults.others = func() []storage.Snode { return n.otherSwarm(m.keys.Name()) }
 		m.faults.group = n.groupAt
 		return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/devnet/meter"
 	"sessiontool/lib/storage/syncroute"
 )
 
@@ -52,7 +53,7 @@ var takes = map[FaultKind][]string{
 // FaultRequests are the values of Requests in a [Fault]: direct storage requests, onion requests, requests between
 // nodes (peer), and requests for the version (stats); or a method of the storage RPC, in a direct request or in an
 // onion that ends at the node.
-var FaultRequests = slices.Concat([]string{"storage", "onion", peerEndpoint, "stats"}, methods)
+var FaultRequests = slices.Concat([]string{"storage", "onion", meter.Peer, "stats"}, methods)
 
 // FaultKinds are all kinds.
 var FaultKinds = []FaultKind{

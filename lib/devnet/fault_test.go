@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/devnet/meter"
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/metrics"
 	"sessiontool/lib/onion"
@@ -82,8 +83,8 @@ func TestFaultOfSomeRequests(t *testing.T) {
 	setFault(t, n, Fault{Kind: FaultDrop, Requests: "peer"})
 	pubKey := store(t, n, 0)
 	eventually(t, "a push to be dropped", func() bool {
-		return slices.ContainsFunc(n.members[1].meter.requests.All(), func(c metrics.Count) bool {
-			return c.What == peerEndpoint && c.Status == 0
+		return slices.ContainsFunc(n.members[1].meter.Requests(), func(c metrics.Count) bool {
+			return c.What == meter.Peer && c.Status == 0
 		})
 	})
 	if stored, err := n.Messages(1, pubKey); err != nil || len(stored) > 0 {

@@ -2,11 +2,9 @@ package devnet
 
 import (
 	"errors"
-	"maps"
-	"slices"
 	"strconv"
 
-	"sessiontool/lib/metrics"
+	"sessiontool/lib/devnet/meter"
 	"sessiontool/lib/node"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/nodelist"
@@ -112,54 +110,14 @@ func versionText(v [3]int) string {
 	return strconv.Itoa(v[0]) + "." + strconv.Itoa(v[1]) + "." + strconv.Itoa(v[2])
 }
 
-// Figures are the counts of one node since it started, and how long its answers took.
-type Figures struct {
-	Storage   []metrics.Count `json:"storage"`
-	Onions    []metrics.Count `json:"onions"`
-	Peers     []metrics.Count `json:"peers"`
-	Durations []Duration      `json:"durations"`
-}
-
-// Duration describes the time of a node's answers at one endpoint, in milliseconds. The percentiles are the bounds of
-// the histogram's buckets, so they are upper bounds; 10 000 also stands for longer times.
-type Duration struct {
-	Endpoint string  `json:"endpoint"`
-	Count    uint64  `json:"count"`
-	P50      float64 `json:"p50_ms"`
-	P95      float64 `json:"p95_ms"`
-	P99      float64 `json:"p99_ms"`
-}
-
 // Figures returns the figures of own node i. A stopped node has those of its endpoints alone.
-func (n *Network) Figures(i int) (Figures, error) {
+func (n *Network) Figures(i int) (meter.Figures, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if i < 0 || i >= len(n.members) || n.members[i].failed != nil {
-		return Figures{}, ErrNode
+		return meter.Figures{}, ErrNode
 	}
-	return figuresOf(n.members[i].meter, n.members[i].node)
-}
-
-func figuresOf(m *meter, running *node.Node) (f Figures, err error) {
-	for _, name := range slices.Sorted(maps.Keys(m.took)) {
-		took := m.took[name]
-		if count := took.Count(); count > 0 {
-			f.Durations = append(f.Durations, Duration{
-				name, count, quantile(took, 0.5), quantile(took, 0.95), quantile(took, 0.99),
-			})
-		}
-	}
-	if running == nil {
-		return f, nil
-	}
-	stats, err := running.Stats()
-	f.Storage, f.Onions, f.Peers = stats.Storage, stats.Onions, stats.Pushes
-	return f, err
-}
-
-// quantile returns a quantile in milliseconds, at most the last bound.
-func quantile(took *metrics.Histogram, q float64) float64 {
-	return 1000 * min(took.Quantile(q), durations[len(durations)-1])
+	return n.members[i].meter.Figures(n.members[i].node)
 }
 
 // Observe makes the network call observe with each event of its own nodes from now on: see [node.Node.Observe]. i is the
@@ -207,11 +165,11 @@ func (r *Running) Inspect() (Inspection, error) {
 }
 
 // Figures returns the figures of the node, whose place is 0.
-func (r *Running) Figures(i int) (Figures, error) {
+func (r *Running) Figures(i int) (meter.Figures, error) {
 	if i != 0 {
-		return Figures{}, ErrNode
+		return meter.Figures{}, ErrNode
 	}
-	return figuresOf(r.meter, r.node)
+	return r.meter.Figures(r.node)
 }
 
 // Observe calls observe with each event of the node, whose place is 0: see [Network.Observe].

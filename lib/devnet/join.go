@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"sessiontool/lib/devnet/meter"
 	"sessiontool/lib/node"
 	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/node/ring"
@@ -49,7 +50,7 @@ type Running struct {
 	node  *node.Node
 	seed  *ring.Seed
 	info  NodeInfo
-	meter *meter
+	meter *meter.Meter
 
 	endAnnouncing context.CancelFunc
 	announcing    sync.WaitGroup
@@ -66,7 +67,7 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 	if err != nil {
 		return nil, errors.Join(err, options.Listener.Close())
 	}
-	running := &Running{seed: seed, meter: newMeter(), endAnnouncing: func() {}}
+	running := &Running{seed: seed, meter: meter.New(), endAnnouncing: func() {}}
 	me, err := newAnnouncer(seed, options)
 	if err != nil {
 		seed.Close()
@@ -87,7 +88,7 @@ func Join(ctx context.Context, options JoinOptions) (*Running, error) {
 		AllowUnsigned: options.AllowUnsigned,
 		RateLimit:     options.RateLimit,
 		MaxStoreBytes: options.MaxStoreBytes,
-		Wrap:          running.meter.wrap,
+		Wrap:          running.meter.Wrap,
 		Logger:        options.Logger,
 	})
 	if err != nil {

@@ -469,6 +469,10 @@ func (a *asking) next() (Node, bool) {
 	return Node{}, false
 }
 
+// besideSlow is how many members are waited for at a time whose answers to a slow call are late. Each may wait for the
+// same node, and a fault on the way to one is found by its request.
+const besideSlow = 2
+
 // wants reports whether to ask another member: late members do not count, as long as there are not enough.
 func (a *asking) wants() bool {
 	occupied, late := a.done+a.settled, 0
@@ -482,7 +486,13 @@ func (a *asking) wants() bool {
 			occupied++
 		}
 	}
-	return !a.stopped && a.broken == nil && occupied < a.Sides && (late == 0 || a.done < a.Enough)
+	switch {
+	case a.stopped, a.broken != nil, occupied >= a.Sides:
+		return false
+	case a.Call.Slow && late >= max(besideSlow, a.Sides):
+		return false
+	}
+	return late == 0 || a.done < a.Enough
 }
 
 // over reports whether there is nothing to wait for.

@@ -54,6 +54,7 @@ type delivery struct {
 	mu    sync.Mutex
 	paths [][]Node // of all attempts, in the order in which they were found
 
+	bad         [][]Node     // paths with a culprit
 	unexplained map[Key]bool // guards behind which the call failed while every hop and the target answered probes
 
 	attempts     int // started
@@ -120,7 +121,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 				d.reportLate()
 				start(whyLate)
 			}
-			if path := d.firstPath(); path != nil && d.examining == 0 {
+			if path := d.suspectPath(); path != nil && d.examining == 0 {
 				d.examine(path, nil)
 			}
 		case <-hedge:
@@ -142,6 +143,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 				}
 				return Answer{}, errTarget(d.target, why)
 			case s.found:
+				d.bad = append(d.bad, s.path)
 				d.group.drop(d.target.Ed25519, s.path)
 				if d.inFlight <= 1 { // at most the one that goes through the culprit
 					start(whyCulprit)
@@ -236,14 +238,16 @@ func endAttempt(ctx context.Context, span *trace.Recording, a attempt) {
 // errLeft is the end of an attempt that is not waited for any more.
 var errLeft = errors.New("no answer so far: not waited for any more")
 
-// firstPath returns the path of the first attempt that has found one.
-func (d *delivery) firstPath() []Node {
+// suspectPath returns the path of the first attempt on which no culprit was found yet.
+func (d *delivery) suspectPath() []Node {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.paths) == 0 {
-		return nil
+	for _, path := range d.paths {
+		if !slices.ContainsFunc(d.bad, func(bad []Node) bool { return slices.EqualFunc(bad, path, sameNode) }) {
+			return path
+		}
 	}
-	return d.paths[0]
+	return nil
 }
 
 func sameNode(a, b Node) bool { return a.Ed25519 == b.Ed25519 }

@@ -148,7 +148,7 @@ func TestHostileSeed(t *testing.T) {
 	net, hostile := startFakenet(t, 8), fakenet.Start(t, 8)
 	for name, lies := range map[string]string{
 		"other nodes":   hostile.SeedURL(),
-		"one node left": serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(list(entry(nil))) }),
+		"one node left": serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(fakenet.SeedAnswer(fakenet.SeedEntry(nil))) }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 10 {
@@ -178,11 +178,11 @@ func TestSeedMovesSwarms(t *testing.T) {
 	lies := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		var states []string
 		for i, node := range net.Nodes {
-			states = append(states, entry(map[string]string{
+			states = append(states, fakenet.SeedEntry(map[string]string{
 				"pubkey_ed25519": strconv.Quote(node.Name()), "swarm_id": strconv.Itoa(i / 6),
 			}))
 		}
-		w.Write(list(states...))
+		w.Write(fakenet.SeedAnswer(states...))
 	})
 	for range 10 {
 		c := open(t, configOf(t, net.SeedURL(), net.SeedURL()+"?second", lies))

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +15,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,29 +24,10 @@ import (
 	"sessiontool/lib/storage/storagehttp"
 )
 
-// listed returns the record form of a client's list.
-func listed(t *testing.T, c *Client) []byte {
-	t.Helper()
-	nodes, err := c.Nodes(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var lines []byte
-	for _, node := range nodes {
-		line, err := json.Marshal(listedNode{node.Ed25519.String(), node.X25519.String(), node.IP, node.Port,
-			node.Address, node.SwarmID.String()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines = append(append(lines, line...), '\n')
-	}
-	return lines
-}
-
 // An imported list serves a client whose seeds are silent, is marked, and gives way to the seeds' list.
 func TestImportedList(t *testing.T) {
 	fake, clock := startFakenet(t, 6), newClock()
-	list, err := ParseList(listed(t, clientOf(t, fake)))
+	list, err := clientOf(t, fake).Nodes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,61 +120,6 @@ func listAnswer(t *testing.T, net *fakenet.Network) []byte {
 	return []byte(`{"result":{"service_node_states":[` + strings.Join(states, ",") + `]}}`)
 }
 
-func TestParseList(t *testing.T) {
-	net := startFakenet(t, 3)
-	c := clientOf(t, net)
-	lines := listed(t, c)
-	want, err := c.Nodes(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range want {
-		want[i].Address = "" // which this answer of a seed lacks
-	}
-	for name, data := range map[string][]byte{
-		"records": lines, "records twice": append(lines[:len(lines):len(lines)], lines...), "a seed's answer": listAnswer(t, net),
-	} {
-		nodes, err := ParseList(data)
-		for i := range nodes {
-			nodes[i].Address = ""
-		}
-		if err != nil || !slices.Equal(nodes, want) {
-			t.Errorf("%s: %d nodes, %v", name, len(nodes), err)
-		}
-	}
-	first, _, _ := strings.Cut(string(lines), "\n")
-	for name, data := range map[string]string{
-		"nothing": "", "no JSON": "x", "a list": "[]", "another record": `{"type":"receipt"}`,
-		"an empty answer": `{"result":{"service_node_states":[]}}`,
-		"a bad key":       strings.Replace(first, `"pubkey_x25519":"`, `"pubkey_x25519":"z`, 1),
-		"no port":         strings.Replace(first, `"port":`, `"tor":`, 1),
-		"a bad swarm":     strings.Replace(first, `"swarm_id":"`, `"swarm_id":"x`, 1),
-		"a broken line":   first + "\n{",
-	} {
-		if nodes, err := ParseList([]byte(data)); !errors.Is(err, ErrList) {
-			t.Errorf("%s: %d nodes, %v", name, len(nodes), err)
-		}
-	}
-}
-
-// FuzzParseList reads any file: each node that it returns has usable keys and an address, and is read back from its
-// record form as the same.
-func FuzzParseList(f *testing.F) {
-	f.Add([]byte(`{"pubkey_ed25519":"00","ip":"192.0.2.1","port":1}`))
-	f.Add([]byte(`{"result":{"service_node_states":[{"public_ip":"192.0.2.1"}]}}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		nodes, err := ParseList(data)
-		if err != nil && !errors.Is(err, ErrList) || err == nil && len(nodes) == 0 {
-			t.Fatalf("%d nodes, %v", len(nodes), err)
-		}
-		for _, node := range nodes {
-			if !usableKeys(node.Ed25519, node.X25519) || node.Port == 0 {
-				t.Errorf("%+v may be asked", node)
-			}
-		}
-	})
-}
-
 // An import that cannot be kept is an error: the next command would not have it.
 func TestImportIsKeptOrFails(t *testing.T) {
 	config := configOf(t, "http://127.0.0.1:1")
@@ -213,7 +137,7 @@ func TestImportIsKeptOrFails(t *testing.T) {
 func TestExpiredSeedCertificate(t *testing.T) {
 	leakcheck.Check(t)
 	seed := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Write(list(entry(nil)))
+		w.Write(fakenet.SeedAnswer(fakenet.SeedEntry(nil)))
 	}))
 	seed.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are refused are expected
 	certificate := certificateUntil(t, time.Now().Add(-24*time.Hour))

@@ -2,51 +2,21 @@ package network
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"slices"
 	"time"
 
+	"sessiontool/lib/network/listing"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage/storagehttp"
-	"sessiontool/lib/swarm"
 	"sessiontool/lib/x25519"
 )
 
 // Key is a node's Ed25519 public key, its name in onion layers.
-type Key [32]byte
+type Key = listing.Key
 
-// String returns the key in lower-case hex.
-func (k Key) String() string { return hex.EncodeToString(k[:]) }
-
-// MarshalText writes the key in lower-case hex.
-func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
-
-// UnmarshalText reads 64 hex digits of any case.
-func (k *Key) UnmarshalText(text []byte) error {
-	key, err := parseKey(string(text))
-	*k = key
-	return err
-}
-
-func parseKey(text string) (Key, error) {
-	raw, err := hex.DecodeString(text)
-	if err != nil || len(raw) != len(Key{}) {
-		return Key{}, errors.New("node key is not 64 hex digits")
-	}
-	return Key(raw), nil
-}
-
-// Node is a registered service node. Address is its name in swarm lists. Address is empty and SwarmID is
-// [swarm.NoSwarm] if the seed did not give them.
-type Node struct {
-	Ed25519 Key           `json:"pubkey_ed25519"`
-	X25519  Key           `json:"pubkey_x25519"`
-	IP      string        `json:"ip"`
-	Port    uint16        `json:"port"`
-	Address string        `json:"address"`
-	SwarmID swarm.SwarmID `json:"swarm_id"`
-}
+// Node is a registered service node.
+type Node = listing.Node
 
 // hop returns the node in the form of onion layers.
 func (c *Client) hop(n Node) onion.Hop {

@@ -2,30 +2,20 @@ package network
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/tidwall/gjson"
-
+	"sessiontool/lib/network/listing"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/storage/storagehttp"
-	"sessiontool/lib/swarm"
 	"sessiontool/lib/trace"
-	"sessiontool/lib/x25519"
-	"sessiontool/lib/xeddsa"
 )
 
 const (
-	// maxNodes bounds a node list; mainnet has about 2 000.
-	maxNodes = 20000
 	// seedTimeout bounds the wait for one seed's answer.
 	seedTimeout = 5 * time.Second
 	// askAgainAfter is the minimum time between two requests of one run to the seeds.
@@ -179,136 +169,11 @@ func (c *Client) askSeed(ctx context.Context, seed string) ([]Node, time.Time, s
 	if answer.Status != storage.StatusOK {
 		return nil, time.Time{}, "", fmt.Errorf("status %d", answer.Status)
 	}
-	nodes, generation, err := parseSeedAnswer(answer.Body)
+	nodes, generation, err := listing.ParseSeedAnswer(answer.Body)
 	if err != nil {
 		return nil, time.Time{}, "", err
 	}
 	return nodes, answer.Time(), generation, nil
-}
-
-// parseSeedAnswer reads a node list and leaves out unusable entries. It refuses a list without usable entries. Of
-// entries with the same key the first counts. Our own registry adds the network's generation.
-func parseSeedAnswer(body []byte) ([]Node, storage.Generation, error) {
-	var answer struct {
-		Result struct {
-			States     json.RawMessage    `json:"service_node_states"`
-			Generation storage.Generation `json:"generation"`
-		} `json:"result"`
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, "", fmt.Errorf("answer is not a node list: %w", err)
-	}
-	states := gjson.ParseBytes(answer.Result.States)
-	switch {
-	case len(answer.Result.States) == 0:
-		return nil, "", errors.New("answer is not a node list: list is missing")
-	case states.Type != gjson.Null && !states.IsArray():
-		return nil, "", errors.New("answer is not a node list: list is not a JSON array")
-	}
-	seen, count := make(map[Key]bool), 0
-	var nodes []Node
-	states.ForEach(func(_, state gjson.Result) bool {
-		if node, ok := parseSeedState(state); ok && !seen[node.Ed25519] {
-			seen[node.Ed25519] = true
-			nodes = append(nodes, node)
-		}
-		count++
-		return count <= maxNodes
-	})
-	if count > maxNodes {
-		return nil, "", fmt.Errorf("node list has more than %d entries", maxNodes)
-	}
-	if len(nodes) == 0 {
-		return nil, "", errors.New("node list has no usable entry")
-	}
-	return nodes, answer.Result.Generation, nil
-}
-
-// seedState is one entry of get_n_service_nodes.
-type seedState struct {
-	PubkeyEd25519 string      `json:"pubkey_ed25519"`
-	PubkeyX25519  string      `json:"pubkey_x25519"`
-	PublicIP      string      `json:"public_ip"`
-	StoragePort   json.Number `json:"storage_port"`
-	SwarmID       json.Number `json:"swarm_id"`
-	PubkeyLegacy  string      `json:"service_node_pubkey"`
-}
-
-// readPlain reads valid JSON as json.Unmarshal does, in a third of the time. It returns false for one that it
-// does not read: another type of value than usual, or another spelling of a name.
-func (s *seedState) readPlain(object gjson.Result) (plain bool) {
-	if !object.IsObject() {
-		return false
-	}
-	plain = true
-	object.ForEach(func(name, value gjson.Result) bool {
-		switch name.Str {
-		case "pubkey_ed25519":
-			s.PubkeyEd25519 = value.Str
-		case "pubkey_x25519":
-			s.PubkeyX25519 = value.Str
-		case "public_ip":
-			s.PublicIP = value.Str
-		case "service_node_pubkey":
-			s.PubkeyLegacy = value.Str
-		case "storage_port":
-			s.StoragePort = json.Number(value.Raw)
-		case "swarm_id":
-			s.SwarmID = json.Number(value.Raw)
-		default:
-			plain = !slices.ContainsFunc(stateFields, func(known string) bool {
-				return strings.EqualFold(name.Str, known)
-			})
-			return plain
-		}
-		wanted := gjson.String
-		if name.Str == "storage_port" || name.Str == "swarm_id" {
-			wanted = gjson.Number
-		}
-		plain = value.Type == wanted
-		return plain
-	})
-	return plain
-}
-
-// stateFields are the names in a seedState.
-var stateFields = []string{
-	"pubkey_ed25519", "pubkey_x25519", "public_ip", "storage_port", "swarm_id", "service_node_pubkey",
-}
-
-// parseSeedState reads one entry of get_n_service_nodes (storage-2.0.md section 10) leniently: some seeds write numbers
-// as text, and some leave out fields that were not requested. An entry without usable keys or without an address and
-// port is not a node; an address of 0.0.0.0 means that it is unknown.
-func parseSeedState(object gjson.Result) (Node, bool) {
-	var state seedState
-	if !state.readPlain(object) {
-		state = seedState{}
-		if json.Unmarshal([]byte(object.Raw), &state) != nil {
-			return Node{}, false
-		}
-	}
-	edKey, edErr := parseKey(state.PubkeyEd25519)
-	xKey, xErr := parseKey(state.PubkeyX25519)
-	port, portErr := strconv.ParseUint(state.StoragePort.String(), 10, 16)
-	ip := net.ParseIP(state.PublicIP)
-	if edErr != nil || xErr != nil || portErr != nil || port == 0 || ip == nil || ip.IsUnspecified() ||
-		!usableKeys(edKey, xKey) {
-		return Node{}, false
-	}
-	node := Node{Ed25519: edKey, X25519: xKey, IP: state.PublicIP, Port: uint16(port), SwarmID: swarm.NoSwarm}
-	if legacy, err := parseKey(state.PubkeyLegacy); err == nil {
-		node.Address = storage.SnodeAddress(legacy)
-	}
-	if id, err := strconv.ParseUint(state.SwarmID.String(), 10, 64); err == nil {
-		node.SwarmID = swarm.SwarmID(id)
-	}
-	return node, true
-}
-
-// usableKeys reports whether a node may have these keys. With an Ed25519 key of low order any party could sign as the
-// node, and with such an X25519 key no layer can be encrypted for it.
-func usableKeys(edKey, xKey Key) bool {
-	return xeddsa.UsableKey(edKey) && !x25519.PublicKey(xKey).LowOrder()
 }
 
 // seedURL checks a seed's URL, and adds the path of the JSON-RPC if it has none.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/network/public"
 	"sessiontool/lib/onion"
@@ -62,7 +63,7 @@ func TestOtherSeedsMayFail(t *testing.T) {
 		dead.URL, net.SeedURL(), net.SeedURL() + "?again",
 		serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }),
 		serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "moved") }),
-		serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(list()) }),
+		serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(fakenet.SeedAnswer()) }),
 	}
 	for range 5 {
 		c := open(t, configOf(t, seeds...))
@@ -102,7 +103,7 @@ func TestSeedRequest(t *testing.T) {
 				t.Errorf("not asked for %s", field)
 			}
 		}
-		w.Write(list(entry(nil)))
+		w.Write(fakenet.SeedAnswer(fakenet.SeedEntry(nil)))
 	})))
 	if _, err := c.Nodes(t.Context()); err != nil {
 		t.Error(err)
@@ -245,7 +246,7 @@ func TestPinnedSeed(t *testing.T) {
 	asked := false
 	seed := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked = true
-		w.Write(list(entry(nil)))
+		w.Write(fakenet.SeedAnswer(fakenet.SeedEntry(nil)))
 	}))
 	seed.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are refused are expected
 	seed.StartTLS()
@@ -294,5 +295,26 @@ func TestKnownNetworks(t *testing.T) {
 	}
 	if known, ok := public.Known("somenet"); ok {
 		t.Errorf("somenet is %+v", known)
+	}
+}
+
+func TestSeedURL(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://127.0.0.1:22023":          "http://127.0.0.1:22023/json_rpc",
+		"http://127.0.0.1:22023/":         "http://127.0.0.1:22023/json_rpc",
+		"http://127.0.0.1:22023/json_rpc": "http://127.0.0.1:22023/json_rpc",
+		"https://seed.example":            "https://seed.example/json_rpc",
+		"https://seed.example/other":      "https://seed.example/other",
+		"http://[2001:db8::1]:80":         "http://[2001:db8::1]:80/json_rpc",
+	} {
+		if got, err := seedURL(text); err != nil || got != want {
+			t.Errorf("%s is %s, %v; want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "127.0.0.1:22023", "localhost:22023", "seed.example", "ftp://seed.example",
+		"http://", "http:///x", "http://:80", "http://[", "/file"} {
+		if got, err := seedURL(text); !errors.Is(err, ErrBadNetwork) {
+			t.Errorf("%q is %s, %v; want ErrBadNetwork", text, got, err)
+		}
 	}
 }

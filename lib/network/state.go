@@ -13,6 +13,7 @@ import (
 
 	"sessiontool/lib/internal/atomicfile"
 	"sessiontool/lib/internal/regular"
+	"sessiontool/lib/network/listing"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 )
@@ -125,7 +126,7 @@ func (f *stateFile) load() state {
 	if !s.Generation.Known() {
 		s.Generation = "" // older versions had other words: the nodes are asked again
 	}
-	s.Nodes = slices.DeleteFunc(s.Nodes, func(n Node) bool { return !usableKeys(n.Ed25519, n.X25519) })
+	s.Nodes = slices.DeleteFunc(s.Nodes, func(n Node) bool { return !listing.UsableKeys(n.Ed25519, n.X25519) })
 	if s.Failed == nil {
 		s.Failed = make(map[Key]time.Time)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"sessiontool/lib/network/clocks"
 	"sessiontool/lib/network/latency"
+	"sessiontool/lib/network/listing"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
@@ -57,7 +58,7 @@ func FuzzStateFile(f *testing.F) {
 		if len(c.state.Nodes) > 0 {
 			c.askedAt = at // no seed is asked
 			for _, node := range c.state.Nodes {
-				if !usableKeys(node.Ed25519, node.X25519) {
+				if !listing.UsableKeys(node.Ed25519, node.X25519) {
 					t.Errorf("%+v may be asked", node)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"sessiontool/lib/network/listing"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
@@ -265,7 +266,7 @@ func (c *Client) keepSwarm(id sessionid.ID, members []Node) {
 func (c *Client) registered(snodes []storage.Snode) (members []Node, missing bool) {
 	seen := make(map[Key]bool)
 	for _, snode := range snodes {
-		key, err := parseKey(snode.PubkeyEd25519)
+		key, err := listing.ParseKey(snode.PubkeyEd25519)
 		if err != nil || seen[key] {
 			continue
 		}

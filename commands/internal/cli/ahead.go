@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"sessiontool/commands/internal/inflight"
+	"sessiontool/commands/internal/progress"
 	"sessiontool/lib/record"
 )
 
@@ -47,8 +48,9 @@ func Processors(running int) Ahead { return Ahead{Running: running} }
 const (
 	// aheadOf is how many times as many items of a batch are prepared, or wait for their turn to be printed, as run.
 	aheadOf = 32
-	// lateOf is how many times as many tasks may be late.
+	// lateOf is how many times as many tasks may be late, and slowOf the same where that is known beforehand.
 	lateOf = 4
+	slowOf = 16
 )
 
 // Parallel is the Ahead of work that waits for the network, as --parallel says.
@@ -67,10 +69,10 @@ func FilterAhead[T any](ctx context.Context, app *App, ahead Ahead, prepare func
 
 // FilterParts is [FilterAhead] for items that ask for several things: there is one record for each part.
 func FilterParts[T any](ctx context.Context, app *App, ahead Ahead, split func(T) ([]Part, error)) error {
-	meter := app.meterBatch(0)
-	defer meter.end()
+	meter := app.countBatch(0)
+	defer meter.End()
 	return runAhead(ctx, app, ahead, meter, func(handle func(Part, record.Error) error) error {
-		return eachItemRead(app, meter.take, func(item T, where record.Error, err error) error {
+		return eachItemRead(app, meter.Take, func(item T, where record.Error, err error) error {
 			var parts []Part
 			if err == nil {
 				parts, err = split(item)
@@ -89,8 +91,8 @@ func DoParts(ctx context.Context, app *App, ahead Ahead, parts []Part) error {
 	if len(parts) == 1 {
 		return doOne(ctx, app, parts[0])
 	}
-	meter := app.meterBatch(len(parts))
-	defer meter.end()
+	meter := app.countBatch(len(parts))
+	defer meter.End()
 	return runAhead(ctx, app, ahead, meter, func(handle func(Part, record.Error) error) error {
 		return eachPart(parts, record.Error{}, handle)
 	})
@@ -113,7 +115,7 @@ func eachPart(parts []Part, where record.Error, handle func(Part, record.Error) 
 }
 
 // runAhead prepares the parts of source in order, runs some of their tasks at one time, and prints.
-func runAhead(ctx context.Context, app *App, ahead Ahead, meter *batchMeter,
+func runAhead(ctx context.Context, app *App, ahead Ahead, meter *progress.Batch,
 	source func(func(Part, record.Error) error) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -160,13 +162,13 @@ type launch struct {
 
 // launchAll runs tasks in their order. A task whose context has ended runs too, since its item may need it.
 func launchAll(ctx context.Context, app *App, ahead Ahead, launched <-chan launch) {
-	late := 0
+	late, slow := 0, 0
 	if ahead.Waiting {
-		late = min(ahead.Prepared, lateOf*ahead.Running)
+		late, slow = min(ahead.Prepared, lateOf*ahead.Running), min(ahead.Prepared, slowOf*ahead.Running)
 	}
-	tasks := inflight.New(ahead.Running, late)
+	tasks := inflight.New(ahead.Running, late, slow)
 	for next := range launched {
-		tasks.Go(func() {
+		tasks.Go(next.where.To, func() {
 			result, err := next.do(ctx)
 			app.Advance()
 			next.end <- outcome{result, err, next.where}
@@ -175,7 +177,7 @@ func launchAll(ctx context.Context, app *App, ahead Ahead, launched <-chan launc
 }
 
 // printOutcomes prints until one fails in a way that ends the command. Then it calls stop and waits for the others.
-func printOutcomes(app *App, meter *batchMeter, begun <-chan (<-chan outcome), stop func(error)) (failure error) {
+func printOutcomes(app *App, meter *progress.Batch, begun <-chan (<-chan outcome), stop func(error)) (failure error) {
 	for end := range begun {
 		o := <-end
 		if failure != nil {
@@ -185,7 +187,7 @@ func printOutcomes(app *App, meter *batchMeter, begun <-chan (<-chan outcome), s
 			o.err = printThen(app, o.result)
 		}
 		failure = app.Settle(o.err, o.where)
-		meter.finish(o.err)
+		meter.Finish(o.err)
 		if failure != nil {
 			stop(failure)
 		}

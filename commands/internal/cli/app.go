@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sessiontool/commands/internal/progress"
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
@@ -33,7 +34,7 @@ import (
 type App struct {
 	Streams Streams
 	printer *printer
-	bar     *progressBar
+	bar     *progress.Bar
 	Log     *slog.Logger // of this run; discards everything before the settings are known
 
 	KeystoreDir string // --keystore, or its default
@@ -70,7 +71,7 @@ type App struct {
 func New(streams Streams) *App {
 	streams.Out, streams.Err = steady(streams.Out, streams.OutFile, 0), steady(streams.Err, streams.ErrFile, errorGrace)
 	return &App{
-		Streams: streams, bar: &progressBar{out: streams.Err},
+		Streams: streams, bar: progress.New(streams.Err),
 		printer: &printer{out: streams.Out, err: streams.Err, terminal: streams.OutIsTerminal},
 		Log:     slog.New(slog.DiscardHandler), specs: make(map[*cobra.Command]Spec),
 		timeout: defaultTimeout, lockTimeout: keystore.DefaultLockTimeout, parallel: defaultParallel,
@@ -315,7 +316,7 @@ func (app *App) WriteNothing() { app.writeNothing = true }
 
 // Print writes a record to stdout.
 func (app *App) Print(v any) error {
-	app.bar.clear()
+	app.bar.Clear()
 	app.spillTraces()
 	return app.printer.print(v)
 }
@@ -334,7 +335,7 @@ func (app *App) Failed() bool { return app.printer.failed }
 
 // WriteError writes the final error record to stderr. It ignores errors: if stderr is closed, the exit code remains.
 func (app *App) WriteError(problem record.Error) {
-	app.bar.clear()
+	app.bar.Clear()
 	if app.origins == nil && app.Streams.Env != nil {
 		app.chooseOutput() // the command line was refused before the settings were read
 	}

@@ -17,6 +17,7 @@ import (
 	"sessiontool/lib/message"
 	"sessiontool/lib/mnemonic"
 	"sessiontool/lib/network"
+	"sessiontool/lib/network/listing"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/onion"
@@ -161,7 +162,7 @@ var codeTable = []struct {
 	{storagehttp.ErrProxy, record.CodeProxy}, // also as the cause of the network's errors
 	{storagehttp.ErrNoIPv4, record.CodeNoIPv4},
 	{storagehttp.ErrCertificate, record.CodeSeedCertificate},
-	{network.ErrList, record.CodeBadInput},
+	{listing.Err, record.CodeBadInput},
 	{network.ErrTooFewNodes, record.CodeTooFewNodes},
 	{network.ErrNoSeed, record.CodeNetworkUnreachable},
 	{network.ErrNoPath, record.CodeNetworkUnreachable},

@@ -17,7 +17,7 @@ type logFlags struct {
 	verbose bool
 	quiet   bool
 
-	progress bool // see batchMeter
+	progress bool // see countBatch
 }
 
 func (l *logFlags) add(flags *pflag.FlagSet) {

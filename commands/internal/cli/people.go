@@ -31,7 +31,7 @@ func (app *App) chooseOutput() {
 // Tell writes a line to a user in front of a terminal, unless --quiet is set. It is no record and no log.
 func (app *App) Tell(line string) {
 	if app.Streams.ErrIsTerminal && !app.logging.quiet {
-		app.bar.clear()
+		app.bar.Clear()
 		_, _ = io.WriteString(app.Streams.Err, line+"\n")
 	}
 }

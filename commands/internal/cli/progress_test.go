@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sessiontool/commands/internal/progress"
 )
 
 // terminal returns an app whose stderr is a terminal, and what that shows.
@@ -29,12 +31,12 @@ func TestProgress(t *testing.T) {
 
 		first.Show(10, 100)
 		expect("") // no caller waits yet
-		<-time.After(progressAfter)
+		<-time.After(progress.After)
 		first.Show(50, 100)
 		expect("\r\x1b[Kwork [###############---------------]  50%")
 		second.Show(0, 100)
 		expect("") // too soon after the last time
-		<-time.After(progressEvery)
+		<-time.After(progress.Every)
 		second.Show(10, 100)
 		expect("\r\x1b[Kwork [#########---------------------]  30%")
 		if err := app.Print(struct{}{}); err != nil {
@@ -43,7 +45,7 @@ func TestProgress(t *testing.T) {
 		expect("\r\x1b[K") // before the record
 		first.End()
 		second.Show(1000, 100)
-		expect("\r\x1b[Kwork [" + strings.Repeat("#", progressWidth) + "] 100%, 1 done")
+		expect("\r\x1b[Kwork [" + strings.Repeat("#", 30) + "] 100%, 1 done")
 	})
 }
 
@@ -57,7 +59,7 @@ func TestNoProgressWithoutTerminal(t *testing.T) {
 			app, screen := terminal()
 			change(app)
 			p := app.Progress("work")
-			<-time.After(progressAfter)
+			<-time.After(progress.After)
 			p.Show(1, 2)
 			p.End()
 			if screen.Len() > 0 {

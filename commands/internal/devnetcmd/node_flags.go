@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"sessiontool/commands/internal/cli"
-	"sessiontool/lib/devnet"
+	"sessiontool/lib/devnet/meter"
 )
 
 // limitFlags are the flags with the limits of nodes.
@@ -44,7 +44,7 @@ func serveMetrics(address string, source interface{ WriteMetrics(io.Writer) erro
 	if address == "" {
 		return "", func() error { return nil }, nil
 	}
-	served, err := devnet.ServeMetrics(address, source, log)
+	served, err := meter.Serve(address, source, log)
 	if err != nil {
 		return "", nil, cli.UsageError(fmt.Errorf("--metrics: %w", err))
 	}

@@ -42,6 +42,8 @@ const (
 	// hop is what a node adds to a request, and onionTrip is an onion round trip: three hops and a target.
 	hop       = 100 * time.Millisecond
 	onionTrip = 4 * hop
+	// swarmWait is how long a member waits for others that do not answer in the form of 2.8.
+	swarmWait = 5 * time.Second
 )
 
 // world is a network on the clock of a synctest bubble. Each request costs its distance and nothing else.
@@ -285,7 +287,7 @@ func (s *server) serve(ctx context.Context, body []byte) (network.Carried, error
 	switch method {
 	case storage.MethodStore:
 		if s.world.generation == storage.Generation28 && s.world.lacksMember(params.Get("pubkey").Str) {
-			if err := wait(ctx, 5*time.Second); err != nil {
+			if err := wait(ctx, swarmWait); err != nil {
 				return network.Carried{}, err
 			}
 		}

@@ -2,94 +2,157 @@
 package inflight
 
 import (
-	"math"
 	"slices"
 	"sync"
 	"time"
 )
 
 // Tasks runs a bounded number of tasks at one time, in the order in which they come. A task that takes much longer than
-// others, such as one that waits for a node that is gone, is late: it gives its place to the next one.
+// others, such as one that waits for a node that is gone, is late: it gives its place to the next one. So that not each
+// task of a kind has to be found late, such as those to one recipient, later ones of its kind are late from the start.
 type Tasks struct {
-	places chan struct{} // a token for each running task
-	late   chan struct{} // a token for each task that has given its place to another
+	mostRunning, mostLate, mostSlow int
 
-	mu   sync.Mutex
-	took []time.Duration // by the last tasks
+	mu            sync.Mutex
+	room          sync.Cond // running or late has decreased, or a kind has become slow
+	running, late int
+	overdue       []*task // late ones that still have a place, because as many as may be are late
+
+	took []time.Duration // by the last tasks that were not late
+	slow map[string]bool // kinds whose tasks are late
 }
 
-// New returns a runner of up to running tasks, and up to late ones beside them.
-func New(running, late int) *Tasks {
-	return &Tasks{places: make(chan struct{}, running), late: make(chan struct{}, late)}
+// task is a running task.
+type task struct {
+	kind    string
+	started time.Time
+	late    bool // has no place
+	over    bool
 }
 
-// Go waits for a place, and runs a task.
-func (t *Tasks) Go(task func()) {
-	t.places <- struct{}{}
-	go t.run(task)
+// New returns a runner of up to running tasks. Beside them up to late tasks may be late, or up to slow ones if they are
+// of kinds that are late from the start.
+func New(running, late, slow int) *Tasks {
+	t := &Tasks{mostRunning: running, mostLate: late, mostSlow: slow, slow: make(map[string]bool)}
+	t.room.L = &t.mu
+	return t
 }
 
-func (t *Tasks) run(task func()) {
-	started := time.Now()
-	var mu sync.Mutex
-	over, late := false, false
-	timer := time.AfterFunc(t.patience(), func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if over {
-			return
-		}
-		select {
-		case t.late <- struct{}{}:
-			late = true
-			<-t.places
-		default:
-		}
-	})
-	task()
-	timer.Stop()
-	t.note(time.Since(started))
-	mu.Lock()
-	defer mu.Unlock()
-	if over = true; late {
-		<-t.late
-	} else {
-		<-t.places
+// Go waits for a place, and runs a task of a kind. Nothing is learned of the kind "".
+func (t *Tasks) Go(kind string, do func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.running >= t.mostRunning && !t.startsLate(kind) {
+		t.room.Wait()
 	}
+	one := &task{kind: kind, started: time.Now()}
+	if t.startsLate(kind) {
+		one.late = true
+		t.late++
+	} else {
+		t.running++
+	}
+	patience := t.patience()
+	go func() {
+		if t.mostLate > 0 {
+			defer time.AfterFunc(patience, func() { t.overtime(one) }).Stop()
+			defer time.AfterFunc(slowAfter, func() { t.crawls(one) }).Stop()
+		}
+		defer t.end(one)
+		do()
+	}()
+}
+
+// startsLate reports whether a task of this kind may start without a place. t.mu is held.
+func (t *Tasks) startsLate(kind string) bool { return t.slow[kind] && t.late < t.mostSlow }
+
+// overtime finds that a task is late.
+func (t *Tasks) overtime(one *task) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !one.over && !one.late {
+		t.overdue = append(t.overdue, one)
+		t.yield()
+	}
+}
+
+// yield takes the places of as many overdue tasks as may be late. t.mu is held.
+func (t *Tasks) yield() {
+	for len(t.overdue) > 0 && t.late < t.mostLate {
+		one := t.overdue[0]
+		t.overdue = t.overdue[1:]
+		one.late = true
+		t.running--
+		t.late++
+	}
+	t.room.Broadcast()
+}
+
+// crawls finds that a task takes so long that others of its kind are expected to.
+func (t *Tasks) crawls(one *task) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if one.over || one.kind == "" || time.Since(one.started) < slowShare*t.usual() {
+		return
+	}
+	if len(t.slow) >= maxSlow {
+		clear(t.slow)
+	}
+	t.slow[one.kind] = true
+	t.room.Broadcast()
+}
+
+// end releases the place of a task.
+func (t *Tasks) end(one *task) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	one.over = true
+	took := time.Since(one.started)
+	if took < slowAfter {
+		delete(t.slow, one.kind)
+	}
+	if one.late {
+		t.late--
+	} else {
+		t.running--
+		t.overdue = slices.DeleteFunc(t.overdue, func(other *task) bool { return other == one })
+	}
+	if !one.late || took < slowAfter {
+		t.took = append(t.took, took)
+		t.took = t.took[max(len(t.took)-tasksNoted, 0):]
+	}
+	t.yield()
 }
 
 const (
-	// mostPatience is how long a task may take at most before it counts as late, and while none has ended. It is
-	// heldPatience if most tasks take longer than that.
-	mostPatience = time.Second
-	heldPatience = mostPatience / 4
+	// mostPatience is how long a task may take at most before it is late, and while none has ended.
+	mostPatience = 600 * time.Millisecond
 	// leastPatience is the least such time.
 	leastPatience = 50 * time.Millisecond
-	// tasksNoted is how many tasks decide on it.
+	// slowAfter is how long a task must take at least before its kind is slow, and slowShare how many times as long as
+	// usual: on a busy machine all tasks take long, and more of them would make it busier.
+	slowAfter = 2 * time.Second
+	slowShare = 4
+	// maxSlow bounds how many kinds are known to be slow.
+	maxSlow = 4096
+	// tasksNoted is how many tasks decide on what is usual.
 	tasksNoted = 32
 )
 
-// patience is how long a task may take before it counts as late: twice as long as a quarter of the last ones, which are
-// those that nothing held up.
+// patience is how long a task may take before it is late: half as long again as usual. t.mu is held.
 func (t *Tasks) patience() time.Duration {
-	if cap(t.late) == 0 {
-		return math.MaxInt64
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if len(t.took) == 0 {
 		return mostPatience
 	}
-	sorted := slices.Sorted(slices.Values(t.took))
-	if usual := 2 * sorted[len(sorted)/4]; usual <= mostPatience {
-		return max(usual, leastPatience)
-	}
-	return heldPatience
+	return min(max(3*t.usual()/2, leastPatience), mostPatience)
 }
 
-func (t *Tasks) note(took time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.took = append(t.took, took)
-	t.took = t.took[max(len(t.took)-tasksNoted, 0):]
+// usual is how long a quarter of the last tasks took, which are those that nothing held up; 0 before one has ended.
+// t.mu is held.
+func (t *Tasks) usual() time.Duration {
+	if len(t.took) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(t.took))
+	return sorted[len(sorted)/4]
 }

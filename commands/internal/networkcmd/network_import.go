@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
-	"sessiontool/lib/network"
+	"sessiontool/lib/network/listing"
 	"sessiontool/lib/record"
 )
 
@@ -41,7 +41,7 @@ func runImport(ctx context.Context, app *cli.App, file string) error {
 	if err != nil {
 		return err
 	}
-	nodes, err := network.ParseList(data)
+	nodes, err := listing.Parse(data)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func takeList(ctx context.Context, app *cli.App, file string) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(in, maxList+1))
 	if err == nil && len(data) > maxList {
-		err = fmt.Errorf("%w: it has more than %d bytes", network.ErrList, maxList)
+		err = fmt.Errorf("%w: it has more than %d bytes", listing.Err, maxList)
 	}
 	return data, err
 }

@@ -14,7 +14,7 @@ import (
 	"sessiontool/commands/internal/render"
 	"sessiontool/lib/account"
 	"sessiontool/lib/account/inbox"
-	"sessiontool/lib/devnet"
+	"sessiontool/lib/devnet/meter"
 	"sessiontool/lib/route"
 )
 
@@ -59,7 +59,7 @@ func serveMetrics(address string, f *figures, log *slog.Logger) (end func(), err
 	if address == "" {
 		return func() {}, nil
 	}
-	served, err := devnet.ServeMetrics(address, f, log)
+	served, err := meter.Serve(address, f, log)
 	if err != nil {
 		return nil, cli.UsageError(fmt.Errorf("--metrics: %w", err))
 	}

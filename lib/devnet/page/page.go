@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"sessiontool/lib/devnet"
+	"sessiontool/lib/devnet/meter"
 	"sessiontool/lib/internal/atomicfile"
 	"sessiontool/lib/internal/clients"
 	"sessiontool/lib/node"
@@ -62,7 +63,7 @@ var ErrAddress = errors.New("address of the page")
 // Source is the network to show. [devnet.Network] and [devnet.Running] are sources.
 type Source interface {
 	Inspect() (devnet.Inspection, error)
-	Figures(i int) (devnet.Figures, error)
+	Figures(i int) (meter.Figures, error)
 	Observe(observe func(i int, e node.Event))
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sessiontool/lib/devnet"
+	"sessiontool/lib/devnet/meter"
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/metrics"
 	"sessiontool/lib/node"
@@ -62,10 +63,10 @@ func (n *network) change(do func(state *devnet.Inspection)) {
 	do(&n.state)
 }
 
-func (n *network) Figures(int) (devnet.Figures, error) {
-	return devnet.Figures{
+func (n *network) Figures(int) (meter.Figures, error) {
+	return meter.Figures{
 		Storage:   []metrics.Count{{Outcome: metrics.Outcome{What: "retrieve", Status: 200}, Times: 4711}},
-		Durations: []devnet.Duration{{Endpoint: "storage", Count: 3, P50: 1, P95: 2, P99: 5}},
+		Durations: []meter.Duration{{Endpoint: "storage", Count: 3, P50: 1, P95: 2, P99: 5}},
 	}, nil
 }
 

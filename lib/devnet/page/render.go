@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"sessiontool/lib/devnet"
+	"sessiontool/lib/devnet/meter"
 )
 
 //go:embed assets templates
@@ -34,7 +35,7 @@ type document struct {
 	Legend     []legendEntry
 
 	Selected *nodeView // nil if no node is chosen
-	Figures  devnet.Figures
+	Figures  meter.Figures
 }
 
 // legendEntry is a kind that the page shows, or several that it shows in the same way.

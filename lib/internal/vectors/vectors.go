@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
@@ -20,14 +19,33 @@ func Path(t testing.TB, name string) string {
 	t.Helper()
 	dir := os.Getenv("WIRE_VECTORS")
 	if dir == "" {
-		_, here, _, _ := runtime.Caller(0)
-		return filepath.Join(filepath.Dir(here), "testdata", name)
+		return filepath.Join(moduleRoot(t), "lib", "internal", "vectors", "testdata", name)
 	}
 	path := filepath.Join(dir, name)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		t.Skipf("WIRE_VECTORS has no %s", name)
 	}
 	return path
+}
+
+// started is the folder in which the test was started: that of its package. A test may change folders later.
+var started, errStarted = os.Getwd()
+
+// moduleRoot returns the folder of go.mod above the test's package. The path of this file in the binary would be none
+// with -trimpath.
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	if errStarted != nil {
+		t.Fatal(errStarted)
+	}
+	for dir := started; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatalf("no go.mod above %s", started)
+		}
+	}
 }
 
 // Load decodes the JSON recording called name into v. The tags of v select the fields that the test uses.

@@ -1,4 +1,4 @@
-package devnet
+package meter
 
 import (
 	"strings"
@@ -8,10 +8,10 @@ import (
 // There is a histogram of durations for every endpoint.
 func TestEveryEndpointIsTimed(t *testing.T) {
 	var out strings.Builder
-	if err := writeMetrics(&out, []measured{{name: "a", meter: newMeter()}}); err != nil {
+	if err := Write(&out, []Measured{{Name: "a", Meter: New()}}); err != nil {
 		t.Fatal(err)
 	}
-	names := []string{peerEndpoint, otherEndpoint}
+	names := []string{Peer, otherEndpoint}
 	for _, name := range endpoints {
 		names = append(names, name)
 	}

@@ -1,10 +1,8 @@
-package network
+package listing
 
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -13,37 +11,14 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/internal/vectors"
 	"sessiontool/lib/storage/nodelist"
 	"sessiontool/lib/swarm"
 )
 
-// entry makes one node of a list with the fields that matter, changed or removed (empty) as given.
-func entry(change map[string]string) string {
-	fields := map[string]string{
-		"pubkey_ed25519": `"` + strings.Repeat("a1", 32) + `"`, "pubkey_x25519": `"` + strings.Repeat("b2", 32) + `"`,
-		"public_ip": `"192.0.2.7"`, "storage_port": `22021`, "swarm_id": `18446744073709551614`,
-		"service_node_pubkey": `"` + strings.Repeat("00", 32) + `"`,
-	}
-	var members []string
-	for name, value := range fields {
-		if changed, ok := change[name]; ok {
-			value = changed
-		}
-		if value != "" {
-			members = append(members, fmt.Sprintf("%q:%s", name, value))
-		}
-	}
-	return "{" + strings.Join(members, ",") + "}"
-}
-
-func list(entries ...string) []byte {
-	return []byte(`{"jsonrpc":"2.0","id":0,"result":{"status":"OK","service_node_states":[` +
-		strings.Join(entries, ",") + `]}}`)
-}
-
 func TestParseSeedAnswer(t *testing.T) {
-	nodes, _, err := parseSeedAnswer(list(entry(nil)))
+	nodes, _, err := ParseSeedAnswer(fakenet.SeedAnswer(fakenet.SeedEntry(nil)))
 	if err != nil || len(nodes) != 1 {
 		t.Fatalf("got %v, %v", nodes, err)
 	}
@@ -71,7 +46,7 @@ func TestSeedEntriesAreReadLeniently(t *testing.T) {
 			func(n Node) bool { return n.Address == "" }},
 		{"IPv6", map[string]string{"public_ip": `"2001:db8::1"`}, func(n Node) bool { return n.IP == "2001:db8::1" }},
 	} {
-		nodes, _, err := parseSeedAnswer(list(entry(test.change)))
+		nodes, _, err := ParseSeedAnswer(fakenet.SeedAnswer(fakenet.SeedEntry(test.change)))
 		if err != nil || len(nodes) != 1 || !test.check(nodes[0]) {
 			t.Errorf("%s: got %+v, %v", test.name, nodes, err)
 		}
@@ -92,20 +67,20 @@ func TestBadSeedEntriesAreLeftOut(t *testing.T) {
 		{"pubkey_x25519": `"` + strings.Repeat("00", 32) + `"`},      // of order 2
 		{"pubkey_x25519": `"01` + strings.Repeat("00", 30) + `80"`},  // of order 4, with the top bit
 	} {
-		good := entry(map[string]string{"pubkey_ed25519": `"` + strings.Repeat("c3", 32) + `"`})
-		nodes, _, err := parseSeedAnswer(list(entry(change), good))
+		good := fakenet.SeedEntry(map[string]string{"pubkey_ed25519": `"` + strings.Repeat("c3", 32) + `"`})
+		nodes, _, err := ParseSeedAnswer(fakenet.SeedAnswer(fakenet.SeedEntry(change), good))
 		if err != nil || len(nodes) != 1 || nodes[0].Ed25519[0] != 0xc3 {
 			t.Errorf("%v: got %+v, %v; want the good entry alone", change, nodes, err)
 		}
 	}
-	if nodes, _, err := parseSeedAnswer(list(`7`, `null`, `"x"`, entry(nil),
-		entry(map[string]string{"storage_port": "1"}))); err != nil || len(nodes) != 1 || nodes[0].Port != 22021 {
+	if nodes, _, err := ParseSeedAnswer(fakenet.SeedAnswer(`7`, `null`, `"x"`, fakenet.SeedEntry(nil),
+		fakenet.SeedEntry(map[string]string{"storage_port": "1"}))); err != nil || len(nodes) != 1 || nodes[0].Port != 22021 {
 		t.Errorf("got %+v, %v; want the first entry with its key alone", nodes, err)
 	}
 }
 
 func TestSeedAnswersThatAreNone(t *testing.T) {
-	tooMany := make([]string, maxNodes+1)
+	tooMany := make([]string, MaxNodes+1)
 	for i := range tooMany {
 		tooMany[i] = "{}"
 	}
@@ -114,11 +89,11 @@ func TestSeedAnswersThatAreNone(t *testing.T) {
 		"an error":               []byte(`{"error":{"code":-32601,"message":"Method not found"}}`),
 		"no list":                []byte(`{"result":{"status":"BUSY"}}`),
 		"a list of another kind": []byte(`{"result":{"service_node_states":{}}}`),
-		"an empty list":          list(),
-		"no usable entry":        list(`{}`),
-		"too many":               list(append(tooMany, entry(nil))...),
+		"an empty list":          fakenet.SeedAnswer(),
+		"no usable entry":        fakenet.SeedAnswer(`{}`),
+		"too many":               fakenet.SeedAnswer(append(tooMany, fakenet.SeedEntry(nil))...),
 	} {
-		if nodes, _, err := parseSeedAnswer(body); err == nil {
+		if nodes, _, err := ParseSeedAnswer(body); err == nil {
 			t.Errorf("%s: got %+v", name, nodes)
 		}
 	}
@@ -150,7 +125,7 @@ func TestRecordedNodeLists(t *testing.T) {
 		if json.Unmarshal(row.Response.Body, &answer) != nil || len(answer.Result.States) == 0 {
 			continue
 		}
-		nodes, _, err := parseSeedAnswer(row.Response.Body)
+		nodes, _, err := ParseSeedAnswer(row.Response.Body)
 		if err != nil || len(nodes) != len(answer.Result.States) {
 			t.Fatalf("understood %d nodes of %d, %v", len(nodes), len(answer.Result.States), err)
 		}
@@ -169,7 +144,7 @@ func TestRecordedNodeLists(t *testing.T) {
 
 // What readPlain reads, it reads as json.Unmarshal does. The entries of real seeds are among that.
 func FuzzPlainState(f *testing.F) {
-	f.Add([]byte(entry(nil)))
+	f.Add([]byte(fakenet.SeedEntry(nil)))
 	f.Add([]byte(`{"Pubkey_ed25519":"x","pubkey_ed25519":"\u0061","storage_port":1e3,"swarm_id":18446744073709551615}`))
 	f.Add([]byte(`{"public_ip":"a","public_ip":null,"storage_port":"7"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -184,59 +159,42 @@ func FuzzPlainState(f *testing.F) {
 }
 
 func TestUsualStatesArePlain(t *testing.T) {
-	if !new(seedState).readPlain(gjson.Parse(entry(nil))) {
-		t.Errorf("%s is not read", entry(nil))
+	if !new(seedState).readPlain(gjson.Parse(fakenet.SeedEntry(nil))) {
+		t.Errorf("%s is not read", fakenet.SeedEntry(nil))
 	}
 }
 
-// Whatever a seed says, a list is bounded and every node in it can be reached by its own account, and it survives the
-// state file.
+// Whatever a seed says, a list is bounded and every node in it can be reached by its own account, and it survives
+// JSON, as in the state file.
 func FuzzParseSeedAnswer(f *testing.F) {
-	f.Add(list(entry(nil)))
-	f.Add(list(entry(map[string]string{"storage_port": `"1"`, "swarm_id": `"x"`}), `{}`, `null`))
+	f.Add(fakenet.SeedAnswer(fakenet.SeedEntry(nil)))
+	f.Add(fakenet.SeedAnswer(fakenet.SeedEntry(map[string]string{"storage_port": `"1"`, "swarm_id": `"x"`}), `{}`, `null`))
 	f.Add([]byte(`{"result":{"service_node_states":[[]]}}`))
 	f.Add([]byte(`{"result":null}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		nodes, _, err := parseSeedAnswer(body)
+		nodes, _, err := ParseSeedAnswer(body)
 		if err != nil {
 			return
 		}
-		if len(nodes) == 0 || len(nodes) > maxNodes || len(keysOf(nodes)) != len(nodes) {
-			t.Fatalf("%d nodes with %d keys", len(nodes), len(keysOf(nodes)))
+		keys := make(map[Key]bool)
+		for _, node := range nodes {
+			keys[node.Ed25519] = true
+		}
+		if len(nodes) == 0 || len(nodes) > MaxNodes || len(keys) != len(nodes) {
+			t.Fatalf("%d nodes with %d keys", len(nodes), len(keys))
 		}
 		for _, node := range nodes {
 			if node.Port == 0 || node.IP == "" {
 				t.Errorf("%+v cannot be reached", node)
 			}
 		}
-		data, err := json.Marshal(state{Nodes: nodes})
-		var again state
+		data, err := json.Marshal(nodes)
+		var again []Node
 		if err == nil {
 			err = json.Unmarshal(data, &again)
 		}
-		if err != nil || !reflect.DeepEqual(again.Nodes, nodes) {
-			t.Errorf("%+v became %+v, %v", nodes, again.Nodes, err)
+		if err != nil || !reflect.DeepEqual(again, nodes) {
+			t.Errorf("%+v became %+v, %v", nodes, again, err)
 		}
 	})
-}
-
-func TestSeedURL(t *testing.T) {
-	for text, want := range map[string]string{
-		"http://127.0.0.1:22023":          "http://127.0.0.1:22023/json_rpc",
-		"http://127.0.0.1:22023/":         "http://127.0.0.1:22023/json_rpc",
-		"http://127.0.0.1:22023/json_rpc": "http://127.0.0.1:22023/json_rpc",
-		"https://seed.example":            "https://seed.example/json_rpc",
-		"https://seed.example/other":      "https://seed.example/other",
-		"http://[2001:db8::1]:80":         "http://[2001:db8::1]:80/json_rpc",
-	} {
-		if got, err := seedURL(text); err != nil || got != want {
-			t.Errorf("%s is %s, %v; want %s", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "127.0.0.1:22023", "localhost:22023", "seed.example", "ftp://seed.example",
-		"http://", "http:///x", "http://:80", "http://[", "/file"} {
-		if got, err := seedURL(text); !errors.Is(err, ErrBadNetwork) {
-			t.Errorf("%q is %s, %v; want ErrBadNetwork", text, got, err)
-		}
-	}
 }

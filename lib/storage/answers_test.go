@@ -90,6 +90,12 @@ func FuzzParseAnswers(f *testing.F) {
 				t.Errorf("read %v, then %v, %v", snodes, again, err)
 			}
 		}
+		if page, err := rpc20.ParsePage(body); err == nil {
+			again, err := rpc20.ParsePage(marshal(t, page))
+			if err != nil || !slices.Equal(again.Messages, page.Messages) || *again.More != *page.More {
+				t.Errorf("read %v, then %v, %v", page, again, err)
+			}
+		}
 		if messages, err := storage.ParseMessages(body); err == nil {
 			again, err := storage.ParseMessages(marshal(t, rpc20.RetrieveAnswer{Messages: messages}))
 			if err != nil || !slices.Equal(again, messages) {

@@ -39,7 +39,7 @@ var layers = [][]string{
 	{
 		"lib/network", "lib/presence", "lib/wycheproof", "lib/fakeproxy", "keystore", "keystore/internal/tree",
 		"lib/node", "lib/node/store", "lib/node/store/kv", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp",
-		"lib/node/replication", "lib/node/link", "lib/node/forward", "lib/node/behaviour",
+		"lib/node/replication", "lib/node/link", "lib/node/forward", "lib/node/behaviour", "lib/node/difficulty",
 	},
 	{"lib/account/tables", "lib/devnet/meter"},
 	{"lib/account/lifetime", "lib/account/usedkeys", "lib/account/groupcommit"},
@@ -94,7 +94,7 @@ var sameLayer = map[string][]string{
 	"keystore":          {"keystore/internal/tree"},
 	"lib/node": {
 		"lib/node/store", "lib/node/mailbox", "lib/node/ring", "lib/node/peerhttp", "lib/node/replication",
-		"lib/node/link", "lib/node/forward", "lib/node/behaviour",
+		"lib/node/link", "lib/node/forward", "lib/node/behaviour", "lib/node/difficulty",
 	},
 	"lib/node/behaviour":   {"lib/node/ring"},
 	"lib/node/store":       {"lib/node/store/kv"},

@@ -41,10 +41,15 @@ type Call struct {
 	// repeated only if a probe has no answer either.
 	Wait time.Duration
 	Slow bool
+	// Handed means that the node hands the body to another client, and answers when that client's next request has come:
+	// an answer takes as long again as others.
+	Handed bool
 	// Hedged means that a late answer to a Slow call is worth the same call to another target: Late is called after the
 	// time that earlier answers to it took.
 	Hedged bool
-	Late   func() // called at most once, when the answer is late; may be nil
+	// Late is called at most once, when the answer is late; may be nil. With spare, the same call may also go to another
+	// target.
+	Late func(spare bool)
 }
 
 // patient reports whether a late answer is no sign of a fault.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/node/forward"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
@@ -342,13 +343,14 @@ func FuzzForwarded(f *testing.F) {
 		}
 		f.Add(fmt.Appendf(nil, `{"method":%q,"params":%s,"at":%d}`, method, text, now.UnixMilli()))
 	}
+	f.Add(forward.Store{Owner: [33]byte{5}, Timestamp: now.UnixMilli(), TTL: 60_000, Data: []byte("x")}.Encode())
 	f.Fuzz(func(t *testing.T, body []byte) {
-		change, _, _, err := readForwarded(body)
-		if err == nil && len(change.subject().pubKey) != storage.PubkeyTextLength {
-			t.Errorf("%q is a change to %q", body, change.subject().pubKey)
+		got, err := readForwarded(body)
+		if err == nil && len(got.change.subject().pubKey) != storage.PubkeyTextLength {
+			t.Errorf("%q is a change to %q", body, got.change.subject().pubKey)
 		}
 		if err == nil {
-			change.check(now, forwardWindow) // must not panic, whatever it says
+			got.change.check(now, forwardWindow) // must not panic, whatever it says
 		}
 	})
 }

@@ -7,11 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/node/forward"
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/storage/signtext"
+	"sessiontool/lib/xeddsa"
 )
 
 // change is a request of clients of 2.8 that every member of a swarm carries out: to store, delete or expire.
@@ -48,14 +50,18 @@ func readChange(method string, p *parameters) change {
 
 // sign signs a result of this node.
 func (n *Node) sign(text []byte) string {
-	signature := n.keys.Ed25519.Sign(text)
+	signature := n.signer.Sign(text)
 	return base64.StdEncoding.EncodeToString(signature[:])
 }
+
+// tooLongText refuses data of more than rpc28.MaxMessageBytes.
+const tooLongText = "Message body exceeds maximum allowed length of %d bytes"
 
 // storeRequest is a store request of storage RPC 2.8.
 type storeRequest struct {
 	account   account
 	message   store.Message
+	data      []byte
 	signed    bool
 	sigTime   int64
 	proof     proof
@@ -90,8 +96,9 @@ func readStore(p *parameters) change {
 	case err != nil || strings.ContainsAny(text, store.LineBreaks):
 		p.fail("Invalid 'data' value: not base64 encoded")
 	case len(data) > rpc28.MaxMessageBytes:
-		p.fail("Message body exceeds maximum allowed length of %d bytes", rpc28.MaxMessageBytes)
+		p.fail(tooLongText, rpc28.MaxMessageBytes)
 	case p.err == nil:
+		s.data = data
 		s.message = store.NewMessage28(account.pubKey, namespace, s.timestamp, s.ttl, data)
 	}
 	return s
@@ -129,10 +136,11 @@ func (s *storeRequest) carryOut(
 	if !s.message.Namespace.StoreIsPublic() {
 		d.Request = request
 	}
-	result, err := s.stored(n, view, d, n.store.Write(d))
-	if err != nil {
+	if err := s.outcome(d, n.store.Write(d)); err != nil {
 		return rpc28.MemberResult{}, nil, err
 	}
+	n.replication.HandOverIfMoved(view, s.message)
+	result := s.stored(d, n.signer.Sign(signtext.Stored(s.message.HashText()))).Result()
 	changed := []store.Name{d.Name}
 	if s.message.Namespace.IsOutbox() {
 		others, err := n.store.InScope(s.account.pubKey, rpc28.Scope{Namespace: s.message.Namespace}, at)
@@ -149,20 +157,19 @@ func (s *storeRequest) carryOut(
 	return result, changed, nil
 }
 
-// stored returns the result of a deposit of the message, which was written with err.
-func (s *storeRequest) stored(n *Node, view *ring.View, d *store.Deposit, err error) (rpc28.MemberResult, error) {
-	switch {
-	case err != nil:
-		return rpc28.MemberResult{}, err
-	case d.Refused:
-		return rpc28.MemberResult{}, store.ErrQuota
+// outcome returns the error of a deposit of the message, which was written with err.
+func (s *storeRequest) outcome(d *store.Deposit, err error) error {
+	if err == nil && d.Refused {
+		return store.ErrQuota
 	}
-	n.replication.HandOverIfMoved(view, s.message)
-	hash := s.message.HashText()
-	return rpc28.MemberResult{
-		Hash: hash, Expiry: rpc28.Times{d.Until}, Already: rpc28.Truth(d.Existed),
-		Signature: n.sign(signtext.Stored(hash)),
-	}, nil
+	return err
+}
+
+// stored returns the result of a deposit of the message, with this node's signature of the hash.
+func (s *storeRequest) stored(d *store.Deposit, signature [xeddsa.SignatureSize]byte) forward.Stored {
+	return forward.Stored{
+		Already: d.Existed, Expiry: d.Until, Hash: s.message.Hash.Raw28(), Signature: signature,
+	}
 }
 
 // markDeleted decides that a message is deleted.

@@ -53,6 +53,7 @@ import (
 
 	"sessiontool/lib/internal/clients"
 	"sessiontool/lib/node/behaviour"
+	"sessiontool/lib/node/difficulty"
 	"sessiontool/lib/node/forward"
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/mailbox"
@@ -61,6 +62,7 @@ import (
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
+	"sessiontool/lib/xeddsa"
 )
 
 const (
@@ -72,6 +74,9 @@ const (
 	// wait for messages at another node.
 	relayGrace = time.Second
 )
+
+// difficultyKey is the key of the encoded history of difficulties in the store.
+var difficultyKey = []byte("difficulty")
 
 // DialFunc opens a connection, as [net.Dialer.DialContext] does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
@@ -157,6 +162,7 @@ func (c Config) withDefaults() Config {
 // Node is a running service node. Its methods are safe for concurrent use.
 type Node struct {
 	keys          ring.Keys
+	signer        *xeddsa.Signer // of the Ed25519 key
 	log           *slog.Logger
 	now           func() time.Time
 	random        io.Reader
@@ -166,7 +172,7 @@ type Node struct {
 	texts         *texts
 
 	store          *store.Store
-	difficulty     *difficulty
+	difficulty     *difficulty.History
 	members        *ring.Members
 	replication    *replication.Replication
 	hub            *mailbox.Hub
@@ -265,6 +271,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 	}
 	n := &Node{
 		keys:          keys,
+		signer:        xeddsa.NewSigner(keys.Ed25519),
 		log:           config.Logger.With("node", keys.Name()[:8]),
 		now:           config.Now,
 		random:        config.Rand,
@@ -280,7 +287,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 		patience:      config.Behaviour.MemberTimeout,
 		lifecycle:     lifecycle{closing: make(chan struct{}), done: make(chan struct{})},
 	}
-	if n.difficulty, err = loadDifficulty(history, n.now()); err != nil {
+	if n.difficulty, err = difficulty.Load(history, n.now()); err != nil {
 		return nil, err
 	}
 	if config.Difficulty != 0 {
@@ -310,7 +317,7 @@ func newNode(config Config, keys ring.Keys, messages *store.Store) (*Node, error
 		return nil, err
 	}
 	n.replication = replication.New(replication.Config{
-		Seed: seed, Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.of, Log: n.log,
+		Seed: seed, Store: messages, Caller: n.caller, Members: n.members, Now: n.now, Difficulty: n.difficulty.Of, Log: n.log,
 		ProvedOnly: config.Generation == storage.Generation20,
 		ReadRequest: func(owner string, request []byte) (replication.Request, error) {
 			return readSigned(owner, request, n.now())
@@ -407,9 +414,9 @@ func (n *Node) Ready() bool { return n.members.View().Ready() }
 
 // SetDifficulty changes the proof of work that the node requires from now on; 0 means 1. The node keeps it and the
 // earlier ones over restarts. The error is that of the disk.
-func (n *Node) SetDifficulty(difficulty uint64) error {
-	n.difficulty.set(max(difficulty, 1), n.now())
-	if err := n.store.SetMeta(difficultyKey, n.difficulty.encode()); err != nil {
+func (n *Node) SetDifficulty(value uint64) error {
+	n.difficulty.Set(max(value, 1), n.now())
+	if err := n.store.SetMeta(difficultyKey, n.difficulty.Encode()); err != nil {
 		return fmt.Errorf("writing the difficulty: %w", err)
 	}
 	return nil

@@ -90,4 +90,4 @@ func (n *Node) View() *ring.View { return n.members.View() }
 func (n *Node) MaxBytes() int64 { return n.store.MaxBytes() }
 
 // Difficulty returns the proof of work that the node requires now.
-func (n *Node) Difficulty() uint64 { return n.difficulty.current() }
+func (n *Node) Difficulty() uint64 { return n.difficulty.Current() }

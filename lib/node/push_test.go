@@ -98,7 +98,7 @@ func TestPushDifficulty(t *testing.T) {
 	now := time.Now()
 	network := startNetwork(t, []swarm.SwarmID{5, 5}, frozen(now))
 	alice := newUser(t, 5).pubKey()
-	network.nodes[0].difficulty.set(1<<50, now.Add(-time.Hour))
+	network.nodes[0].difficulty.Set(1<<50, now.Add(-time.Hour))
 	for minutes, want := range map[int]string{
 		10: `{"stored":0,"refused":1}`,
 		44: `{"stored":0,"refused":1}`,

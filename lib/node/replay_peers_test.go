@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"sessiontool/lib/node/difficulty"
 	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/replication"
 	"sessiontool/lib/node/ring"
@@ -192,7 +193,7 @@ func (r *replay) wantTaken(i, at int, got reply, messages []store.Message) {
 	want := 0
 	for _, m := range messages {
 		timestamp, _ := m.TimestampMillis()
-		proven := m.Meets(node.difficulty.of(timestamp)) // what counts where the recorder says nothing
+		proven := m.Meets(node.difficulty.Of(timestamp)) // what counts where the recorder says nothing
 		if kept := rule != nil && rule[2] == "kept"; rule != nil && kept != proven {
 			if proven {
 				r.differ(replaced) // by a change before the message
@@ -229,7 +230,7 @@ func (r *replay) learnDifficulty(i int) {
 		return
 	}
 	d := r.nodes[r.rows[i].Port-r.first].difficulty
-	history, before := []difficultyEntry(nil), int64(math.MaxInt64)
+	history, before := []difficulty.Entry(nil), int64(math.MaxInt64)
 	rules := make(map[int64]uint64)
 	for ; i < len(r.rows) && r.rule(i) != nil; i += 2 { // messages are ever older
 		body, _ := r.rows[i].Request.bytes(r.t)
@@ -243,25 +244,23 @@ func (r *replay) learnDifficulty(i int) {
 			r.t.Fatal(err)
 		}
 		rules[stamp] = value
-		if len(history) > 0 && history[0].value == value {
-			history[0].since = stamp - 1
+		if len(history) > 0 && history[0].Value == value {
+			history[0].Since = stamp - 1
 		} else {
-			if len(history) > 0 && history[0].value < value { // a fall counts before it happens
-				history[0].since += difficultySlack.Milliseconds()
+			if len(history) > 0 && history[0].Value < value { // a fall counts before it happens
+				history[0].Since += difficulty.Slack.Milliseconds()
 			}
-			history = append([]difficultyEntry{{stamp - 1, value}}, history...)
+			history = append([]difficulty.Entry{{Since: stamp - 1, Value: value}}, history...)
 		}
 		if stamp >= before {
 			r.t.Fatalf("row %d: messages do not go back in time", r.rows[i].N)
 		}
 		before = stamp
 	}
-	history[0].since = 0
-	d.mu.Lock()
-	d.entries = history
-	d.mu.Unlock()
+	history[0].Since = 0
+	d.Replace(history)
 	for stamp, value := range rules {
-		if got := d.at(stamp); got != value {
+		if got := d.At(stamp); got != value {
 			r.t.Errorf("at %d the difficulty is %d, and was %d there; history %v", stamp, got, value, history)
 		}
 	}

@@ -105,7 +105,7 @@ func (r *replay) setDifficulty(recorded string) {
 		return
 	}
 	for _, node := range r.nodes {
-		if node.difficulty.current() != answer.Difficulty {
+		if node.difficulty.Current() != answer.Difficulty {
 			node.SetDifficulty(answer.Difficulty)
 		}
 	}

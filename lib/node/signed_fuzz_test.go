@@ -52,26 +52,3 @@ func FuzzReadSigned(f *testing.F) {
 		}
 	})
 }
-
-// FuzzDifficulty reads the stored history of difficulties: it is damaged, or written back as it was.
-func FuzzDifficulty(f *testing.F) {
-	now := time.UnixMilli(1795391232497)
-	d := newDifficulty(3, now)
-	d.set(7, now.Add(time.Hour))
-	f.Add(d.encode())
-	f.Add(make([]byte, 17))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		d, err := loadDifficulty(text, now)
-		if err != nil {
-			return
-		}
-		if again := d.encode(); len(text) > 0 && string(again) != string(text) {
-			t.Errorf("%x is written back as %x", text, again)
-		}
-		d.at(now.UnixMilli())
-		d.set(d.current()+1, now)
-		if len(d.encode()) == 0 {
-			t.Errorf("%x leaves no difficulty", text)
-		}
-	})
-}

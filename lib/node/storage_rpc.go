@@ -135,10 +135,10 @@ func (n *Node) failure(ctx context.Context, doing string, err error) answer {
 }
 
 func (n *Node) call(ctx context.Context, method string, params fields) (answer, error) {
-	if waits(method) && !n.behaviour.Listens {
+	switch {
+	case waits(method) && !n.behaviour.Listens:
 		return answer{}, refuse(storage.StatusBadRequest, "%s%s", storage.TextNoMethod, method)
-	}
-	if n.serves28(method, params) {
+	case !waits(method) && n.serves28(method, params): // the synchronous route is the same for both
 		return n.call28(ctx, method, params)
 	}
 	switch method {
@@ -209,7 +209,7 @@ func (n *Node) serveStore(ctx context.Context, params fields) (answer, error) {
 	if err := checkTimes(m, n.now().UnixMilli(), storage.MaxFutureMillis); err != nil {
 		return answer{}, err
 	}
-	difficulty := n.difficulty.current()
+	difficulty := n.difficulty.Current()
 	if len(request.Nonce) > store.MaxNumberText || !m.Meets(difficulty) {
 		return difficultyAnswer(storage.StatusBadProofOfWork, difficulty), nil
 	}

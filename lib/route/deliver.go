@@ -120,7 +120,8 @@ func (r *Router) deliverAt(ctx context.Context, out account.Outgoing,
 	asking, cancel := context.WithTimeout(ctx, r.options.AckTimeout+answerTime)
 	defer cancel()
 	started := time.Now()
-	answer, err := r.network.Do(asking, node, network.Call{Method: syncroute.MethodDeliver, Body: body, Slow: true})
+	answer, err := r.network.Do(asking, node,
+		network.Call{Method: syncroute.MethodDeliver, Body: body, Slow: true, Handed: true})
 	result.took = time.Since(started)
 	result.Millis, result.Status = result.took.Milliseconds(), answer.Status
 	switch {

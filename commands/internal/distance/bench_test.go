@@ -3,8 +3,10 @@
 package distance
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -29,7 +31,7 @@ var (
 	size       = flag.Int("batch", 1000, "drafts of a batch")
 	processes  = flag.Int("processes", 20, "processes for a median or a percentile")
 	fault      = flag.String("fault", "", "fault of node 0, such as hang, stop or drop,share=0.05")
-	rows       = flag.String("rows", "poll,send,batch,one,waiting", "what to measure")
+	rows       = flag.String("rows", "poll,send,sync,batch,one,waiting", "what to measure")
 	parallel   = flag.String("parallel", "", "--parallel of batches")
 )
 
@@ -239,6 +241,55 @@ func (f *field) send(drafts string) usage {
 	return took
 }
 
+// sync measures the synchronous route: from the start of a process that sends to a friend that listens until the
+// listener has printed the text. A node delays requests and not answers, so that the way is that of one onion request.
+func (f *field) sync(trip time.Duration) {
+	f.t.Helper()
+	args := []string{"listen", "--only", "message", "--select", "text", "--keystore", filepath.Join(f.dir, "bob")}
+	cmd := exec.Command(f.binary, args...)
+	cmd.Env = []string{"HOME=" + f.dir, "PATH=" + os.Getenv("PATH")}
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
+			f.t.Log(err) // an interrupted listener says so
+		}
+	}()
+	printed := bufio.NewScanner(out)
+	// what is sent before the listener's status has come is stored, and the listener polls for it
+	for started, route := time.Now(), ""; route != "sync"; {
+		f.run("alice", "", "poll")
+		text, _ := f.run("alice", "", "send", "--to", f.ids["bob"], "--text", "is bob there?", "--select", "route")
+		if route = strings.TrimSpace(text); time.Since(started) > time.Minute {
+			f.t.Fatal("bob does not listen")
+		}
+		if !printed.Scan() {
+			f.t.Fatal("the listener ends: ", printed.Err())
+		}
+	}
+	f.repeated("send to the line of a listener, new process", trip, *processes, func(i int) usage {
+		text, started := fmt.Sprint("text ", i), time.Now()
+		done := make(chan string, 1)
+		go func() {
+			route, _, err := f.try("alice", "", "send", "--to", f.ids["bob"], "--text", text, "--select", "route")
+			done <- fmt.Sprint(strings.TrimSpace(route), err)
+		}()
+		if !printed.Scan() || printed.Text() != text {
+			f.t.Fatalf("the listener prints %q in place of %q: %v", printed.Text(), text, printed.Err())
+		}
+		took := usage{time: time.Since(started)}
+		if got := <-done; got != "sync<nil>" {
+			f.t.Errorf("the text went by %s", got)
+		}
+		return took
+	})
+}
+
 // TestDistance is scripts/bench-distance.
 func TestDistance(t *testing.T) {
 	if !*benching {
@@ -277,6 +328,9 @@ func TestDistance(t *testing.T) {
 			return took
 		})
 		f.run("bob", "", "poll")
+	}
+	if wanted("sync") {
+		f.sync(trip)
 	}
 	if wanted("batch") {
 		took := f.send(f.drafts(*size, names...))

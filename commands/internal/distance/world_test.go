@@ -26,6 +26,7 @@ import (
 	"sessiontool/commands"
 	"sessiontool/keystore"
 	"sessiontool/lib/network"
+	"sessiontool/lib/node/mailbox"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
@@ -34,6 +35,7 @@ import (
 	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/storage/signtext"
 	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/storage/syncroute"
 	"sessiontool/lib/swarm"
 	"sessiontool/lib/x25519"
 )
@@ -58,6 +60,7 @@ type world struct {
 	mu       sync.Mutex
 	syncs    int            // of keystores
 	requests map[string]int // by method, those that reached their target
+	begun    map[string]int // by method, all of them
 	people   map[string]string
 }
 
@@ -81,6 +84,7 @@ type server struct {
 	swarm   swarm.SwarmID
 	trouble trouble
 	boxes   map[string][]storage.Stored // by owner and namespace
+	hub     *mailbox.Hub                // of the synchronous route
 }
 
 // relayWait is how long a relay waits for the next node.
@@ -94,7 +98,7 @@ func (w *world) relayWait() time.Duration {
 func newWorld(t *testing.T, generation storage.Generation, nodes, swarms int) *world {
 	w := &world{
 		t: t, dir: t.TempDir(), generation: generation, random: rand.New(rand.NewPCG(1, 2)),
-		requests: make(map[string]int), people: make(map[string]string),
+		requests: make(map[string]int), begun: make(map[string]int), people: make(map[string]string),
 	}
 	for i := range nodes {
 		var seed [32]byte
@@ -106,6 +110,7 @@ func newWorld(t *testing.T, generation storage.Generation, nodes, swarms int) *w
 		w.nodes = append(w.nodes, &server{
 			world: w, index: i, private: ed25519.NewKeyFromSeed(seed[:]), x25519: keys,
 			swarm: swarm.SwarmID(1 + uint64(i%swarms)<<60), boxes: make(map[string][]storage.Stored),
+			hub: mailbox.New(rand.NewChaCha8(seed), func(string) bool { return true }),
 		})
 	}
 	list, err := json.Marshal(map[string]any{
@@ -154,22 +159,31 @@ func (w *world) swarmOf(owner string) (members []*server) {
 // run is a process: it runs a command for a person, and returns its output and the time that it took.
 func (w *world) run(person, input string, args ...string) (string, time.Duration) {
 	w.t.Helper()
-	var out, problems bytes.Buffer
+	var out bytes.Buffer
+	took, err := w.runTo(&out, person, input, args...)
+	if err != nil {
+		w.t.Fatalf("%v: %s", err, &out)
+	}
+	return out.String(), took
+}
+
+// runTo is run with another output, for any goroutine.
+func (w *world) runTo(out io.Writer, person, input string, args ...string) (took time.Duration, err error) {
+	var problems bytes.Buffer
 	args = append(args, "--keystore", filepath.Join(w.dir, person), "--network", filepath.Join(w.dir, "far.json"))
 	started := time.Now()
 	code := commands.Main(args, commands.Streams{
-		In: strings.NewReader(input), Out: &out, Err: &problems,
+		In: strings.NewReader(input), Out: out, Err: &problems,
 		Env:     func(name string) string { return map[string]string{"HOME": w.dir}[name] },
 		Network: func(config *network.Config) { config.Carry, config.Transport = w.carry, seed{w} },
 		Disk: func(_ string, file keystore.Disk) keystore.Disk {
 			return &countedDisk{file, w}
 		},
 	})
-	if took := time.Since(started); code == 0 {
-		return out.String(), took
+	if code != 0 {
+		err = fmt.Errorf("%s %q ends with %d: %s", person, args, code, &problems)
 	}
-	w.t.Fatalf("%s %q ends with %d: %s%s", person, args, code, &out, &problems)
-	return "", 0
+	return time.Since(started), err
 }
 
 // countedDisk counts syncs.
@@ -253,6 +267,9 @@ func (w *world) fails(s *server) trouble {
 // carry is the [network.Carrier] of every process.
 func (w *world) carry(ctx context.Context, path []network.Node, target network.Node,
 	body []byte) (network.Carried, error) {
+	w.mu.Lock()
+	w.begun[gjson.GetBytes(body, "method").Str]++
+	w.mu.Unlock()
 	for i, node := range append(path[:len(path):len(path)], target) {
 		s := w.byKey(node.Ed25519)
 		failure := w.fails(s)
@@ -299,6 +316,10 @@ func (s *server) serve(ctx context.Context, body []byte) (network.Carried, error
 		answer = s.retrieve(params)
 	case storage.MethodSwarm:
 		answer = s.members(params)
+	case syncroute.MethodListen:
+		return s.listen(ctx, params)
+	case syncroute.MethodDeliver:
+		return s.deliver(ctx, params)
 	case rpc28.MethodInfo:
 		answer = rpc28.InfoAnswer{Version: [3]int{2, 8, 0}, Clock: rpc28.Clock{T: time.Now().UnixMilli()}}
 	default:

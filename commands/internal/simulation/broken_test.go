@@ -124,7 +124,7 @@ var brokenBuilds = []broken{
 	// Faults that the simulation has found in the program, as they were.
 	{
 		name: "replicas need the proof of work of now", profile: "quick",
-		edits: []edit{{"lib/node/node.go", "Difficulty: n.difficulty.of,", "Difficulty: n.difficulty.at,"}},
+		edits: []edit{{"lib/node/node.go", "Difficulty: n.difficulty.Of,", "Difficulty: n.difficulty.At,"}},
 		finds: []string{"acknowledged texts arrive", "true receipts"},
 	},
 	{

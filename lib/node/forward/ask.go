@@ -2,7 +2,6 @@ package forward
 
 import (
 	"context"
-	"encoding/json"
 
 	"sessiontool/lib/node/ring"
 	"sessiontool/lib/storage"
@@ -59,15 +58,16 @@ func addSilent(results map[string]rpc28.MemberResult, members []*ring.Peer) {
 }
 
 // readMember reads a member's answer.
-func readMember(got Result, err error) (result rpc28.MemberResult) {
+func readMember(got Result, err error) rpc28.MemberResult {
 	switch {
 	case err != nil:
 		return rpc28.MemberResult{Failed: true, Timeout: true}
 	case got.Status != storage.StatusOK:
 		reason := string(got.Body[:min(len(got.Body), maxReason)])
 		return rpc28.MemberResult{Failed: true, Code: rpc28.Status(got.Status), Reason: reason}
-	case json.Unmarshal(got.Body, &result) != nil || result.Signature == "":
-		return rpc28.MemberResult{Failed: true, BadPeerResponse: true}
 	}
-	return result
+	if result, ok := readResult(got.Body); ok {
+		return result
+	}
+	return rpc28.MemberResult{Failed: true, BadPeerResponse: true}
 }

@@ -90,6 +90,11 @@ func parseHash28(text string) (hash MessageHash, ok bool) {
 // Is28 reports whether the hash is that of a message of storage RPC 2.8.
 func (h MessageHash) Is28() bool { return [prefix28]byte(h[:prefix28]) == [prefix28]byte{} }
 
+// Raw28 returns the bytes of the hash of a message of storage RPC 2.8.
+func (h MessageHash) Raw28() [sha512.Size - prefix28]byte {
+	return [sha512.Size - prefix28]byte(h[prefix28:])
+}
+
 // String returns the hash as clients of its RPC version see it.
 func (h MessageHash) String() string {
 	if h.Is28() {

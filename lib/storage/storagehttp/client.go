@@ -244,24 +244,25 @@ func do(ctx context.Context, client *http.Client, method, url string, body []byt
 	return answer, nil
 }
 
-// readBody reads at most one byte more than [storage.MaxBodyBytes]. A length in the header saves copies: it is believed
-// as far as the first bytes have come.
-func readBody(response *http.Response) ([]byte, error) {
-	limited := io.LimitReader(response.Body, storage.MaxBodyBytes+1)
-	if response.ContentLength <= firstRead || response.ContentLength > storage.MaxBodyBytes {
-		return io.ReadAll(limited)
-	}
-	first := make([]byte, firstRead)
-	if n, err := io.ReadFull(limited, first); err != nil {
-		return first[:n], err
-	}
-	read := make([]byte, response.ContentLength)
-	_, err := io.ReadFull(limited, read[copy(read, first):])
-	return read, err
-}
+// trustedLength is up to which size memory is taken for a body because its header says so. Of a longer body so much must
+// have come.
+const trustedLength = 64 << 10
 
-// firstRead is how much of a body must have come before room is made for as much as its header says.
-const firstRead = 64 << 10
+// readBody reads a body of up to one byte more than may be. A length in the header saves copies.
+func readBody(response *http.Response) ([]byte, error) {
+	length := response.ContentLength
+	if length <= 0 || length > storage.MaxBodyBytes {
+		return io.ReadAll(io.LimitReader(response.Body, storage.MaxBodyBytes+1))
+	}
+	read := make([]byte, min(length, trustedLength))
+	_, err := io.ReadFull(response.Body, read)
+	if err != nil || length <= trustedLength {
+		return read, err
+	}
+	all := make([]byte, length)
+	_, err = io.ReadFull(response.Body, all[copy(all, read):])
+	return all, err
+}
 
 // unreachable returns the cause of ctx if ctx has ended, and otherwise ErrUnreachable, ErrProxy, ErrNoIPv4,
 // ErrCertificate or ErrPin. It keeps only the text of the cause: a slow connect must not match

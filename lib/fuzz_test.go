@@ -41,6 +41,7 @@ var fuzzedElsewhere = map[string]string{
 	"lib/internal/clients.Read":              "for tests",
 	"lib/internal/regular.Open":              "it opens a file and reads nothing",
 	"lib/internal/regular.Read":              "it parses nothing",
+	"lib/storage/storagehttp.Read":           "it parses nothing",
 	"lib/internal/refbox.Open":               "for tests",
 	"lib/internal/vectors.Load":              "for tests",
 	"lib/wycheproof.Load":                    "for tests",

@@ -252,7 +252,7 @@ func TestSlowTarget(t *testing.T) {
 		currentGuards(t, c)
 		c.learnAnswer(Call{}, time.Millisecond)
 		net.asked.Store(0)
-		if _, err := c.Do(t.Context(), nodes[0], Call{Method: storage.MethodStore, Body: body, Slow: true, Late: func() {
+		if _, err := c.Do(t.Context(), nodes[0], Call{Method: storage.MethodStore, Body: body, Slow: true, Late: func(bool) {
 			t.Error("it counts as late")
 		}}); err != nil {
 			t.Fatal(err)

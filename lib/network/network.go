@@ -83,6 +83,8 @@ type Client struct {
 	background context.Context
 	stop       context.CancelFunc
 	work       sync.WaitGroup
+	lookups    sync.WaitGroup // of swarms that are expected; they end in the same way
+	ahead      lookahead
 	// examining has room for the examinations of late answers.
 	examining chan struct{}
 
@@ -103,6 +105,7 @@ type Client struct {
 	answeredAt map[Key]time.Time // when nodes last answered in this run
 	failedAt   map[Key]time.Time // and when they were found to fail
 	samples    latency.Samples   // answer times of this run by method
+	spares     spares            // bound what is sent because answers are late
 
 	proxied bool  // connections go through a proxy
 	fault   error // the last one of this machine or its proxy, or nil
@@ -187,6 +190,7 @@ func (c *Client) Settle(patience time.Duration) {
 func (c *Client) Close() error {
 	c.Settle(closeGrace)
 	c.stop()
+	c.lookups.Wait()
 	c.http.Close()
 	c.mu.Lock()
 	c.state.Answers = c.samples.Keep(c.state.Answers)

@@ -78,7 +78,7 @@ func (r *Request) OpenResponse(body []byte) (Response, error) {
 	if err != nil {
 		return Response{}, fmt.Errorf("%w: %w", ErrResponse, err)
 	}
-	plaintext, err := open(r.response, sealed)
+	plaintext, err := openInPlace(r.response, sealed)
 	if err != nil {
 		return Response{}, fmt.Errorf("%w: %w", ErrResponse, err)
 	}

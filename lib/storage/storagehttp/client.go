@@ -188,7 +188,7 @@ func do(ctx context.Context, client *http.Client, method, url string, body []byt
 		return Answer{}, unreachable(ctx, err)
 	}
 	defer response.Body.Close()
-	read, err := io.ReadAll(io.LimitReader(response.Body, storage.MaxBodyBytes+1))
+	read, err := readBody(response)
 	if err != nil {
 		return Answer{}, unreachable(ctx, err)
 	}
@@ -203,6 +203,19 @@ func do(ctx context.Context, client *http.Client, method, url string, body []byt
 		answer.LastModified = date
 	}
 	return answer, nil
+}
+
+// trustedLength is up to which size memory is taken for a body because its header says so.
+const trustedLength = 64 << 10
+
+// readBody reads a body of up to one byte more than may be.
+func readBody(response *http.Response) ([]byte, error) {
+	if n := response.ContentLength; 0 < n && n <= trustedLength {
+		read := make([]byte, n)
+		_, err := io.ReadFull(response.Body, read)
+		return read, err
+	}
+	return io.ReadAll(io.LimitReader(response.Body, storage.MaxBodyBytes+1))
 }
 
 // unreachable returns the cause of ctx if ctx has ended, and otherwise ErrUnreachable, ErrProxy, ErrNoIPv4,

@@ -118,6 +118,49 @@ func TestProxyIsNone(t *testing.T) {
 	}
 }
 
+// A proxy that accepts connections and answers nothing is at fault itself. One that has no answer of a server yet is not.
+func TestProxyHangs(t *testing.T) {
+	for _, scheme := range []string{"socks5h", "http"} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			silent := listen(t) // connections wait in its backlog
+			defer silent.Close()
+			client := proxied(t, scheme+"://"+silent.Addr().String(), false)
+			for range 3 { // the time of a test is that of the first
+				if _, err := client.PostNode(t.Context(), "192.0.2.1", 1, "/", nil); !errors.Is(err, ErrProxy) ||
+					!strings.Contains(err.Error(), "does not answer") {
+					t.Errorf("%v", err)
+				}
+			}
+		})
+	}
+	t.Run("server", func(t *testing.T) {
+		t.Parallel()
+		listener := listen(t)
+		asked := make(chan string, 2)
+		proxy := &http.Server{DisableGeneralOptionsHandler: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked <- r.Method
+			if r.Method == http.MethodConnect {
+				<-r.Context().Done()
+			}
+		})}
+		go proxy.Serve(listener)
+		defer proxy.Close()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stopped := errors.New("stopped")
+		go func() {
+			for range cap(asked) {
+				<-asked
+			}
+			cancel(stopped) // the proxy has answered by itself
+		}()
+		_, err := proxied(t, "http://"+listener.Addr().String(), false).PostNode(ctx, "192.0.2.1", 1, "/", nil)
+		if errors.Is(err, ErrProxy) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 // A proxy of other programs is not asked for connections to this machine.
 func TestProxyExceptLoopback(t *testing.T) {
 	connections := 0

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/internal/await"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/sessionid"
@@ -53,10 +54,12 @@ func closeClient(t *testing.T, c *Client) {
 	}
 }
 
-// clientOf makes a client of fake nodes.
+// clientOf makes a client of fake nodes. It waits for their answers however busy the machine is.
 func clientOf(t *testing.T, net *fakenet.Network) *Client {
 	t.Helper()
-	return open(t, configOf(t, net.SeedURL()))
+	c := open(t, configOf(t, net.SeedURL()))
+	c.round = await.Hang
+	return c
 }
 
 // clock is a time that a test sets.

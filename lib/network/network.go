@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/storage/tickets"
 )
 
 // Errors of this package. All but [ErrBadNetwork] are worth a retry. If this machine or its proxy is at fault, an error
@@ -77,8 +79,10 @@ type Client struct {
 	now   func() time.Time
 	log   *slog.Logger
 	http  *storagehttp.Client
-	round time.Duration // for one onion request
-	trial time.Duration // for the answer of a candidate for a guard
+	// TLS sessions with guards
+	tickets *tickets.Cache
+	round   time.Duration // for one onion request
+	trial   time.Duration // for the answer of a candidate for a guard
 
 	// work has the diagnoses, which outlive their requests. They end when background does.
 	background context.Context
@@ -99,6 +103,7 @@ type Client struct {
 	state      state
 	index      map[Key]int // into state.Nodes
 	rng        *rand.Rand
+	refreshing bool         // see refreshBeside
 	askedAt    time.Time    // when this run last asked the seeds, with or without success
 	overheard  map[Key]bool // nodes that have raised doubt about the clock in this run
 	file       stateFile
@@ -171,6 +176,7 @@ func New(config Config) (*Client, error) {
 	if config.KeepState {
 		c.file.path = ""
 	}
+	c.keepSessions()
 	c.state.Doubt = c.state.Doubt || c.state.OffsetMS != 0 && !within(c.now(), c.state.OffsetAt, sureFor)
 	c.reindex()
 	c.background, c.stop = context.WithCancel(context.Background())
@@ -198,7 +204,21 @@ func (c *Client) Close() error {
 	c.state.Answers = c.samples.Keep(c.state.Answers)
 	c.mu.Unlock()
 	c.save()
+	if err := c.tickets.Save(); err != nil {
+		c.log.Info("cannot keep the TLS sessions with guards", "error", err)
+	}
 	return nil
+}
+
+// keepSessions makes guards known by the TLS sessions of earlier runs, unless a proxy hides this machine from them.
+// Without a state, which has the guards, there is nothing to keep.
+func (c *Client) keepSessions() {
+	path := ""
+	if c.file.path != "" && !c.proxied {
+		path = strings.TrimSuffix(c.file.path, ".json") + ".tls"
+	}
+	c.tickets = tickets.New(path, c.now)
+	c.http.KeepSessions(c.tickets)
 }
 
 // save stores the state. A failure is logged once and is not an error, since the network has already done its work.

@@ -70,7 +70,7 @@ func TestWrongClock(t *testing.T) {
 			t.Run(fmt.Sprint(seed, " ", off), func(t *testing.T) {
 				near := func(what string, ms int64) {
 					t.Helper()
-					if left := time.Duration(ms)*time.Millisecond + off; left.Abs() > 10*time.Second {
+					if left := time.Duration(ms)*time.Millisecond + off; left.Abs() > 10*time.Minute {
 						t.Errorf("%s says %d ms", what, ms)
 					}
 				}
@@ -81,7 +81,7 @@ func TestWrongClock(t *testing.T) {
 				}
 				stamp := time.UnixMilli(gjson.Get(sent.out, "timestamp_ms").Int())
 				near("the receipt", gjson.Get(sent.out, "clock_offset_ms").Int())
-				if late := time.Since(stamp); late.Abs() > time.Minute {
+				if late := time.Since(stamp); late.Abs() > 10*time.Minute {
 					t.Errorf("the message is dated %s ago", late)
 				}
 				clock := alice.atTime(off, "clock")
@@ -102,7 +102,7 @@ func TestWrongClock(t *testing.T) {
 	got := 0
 	for line := range strings.Lines(bob.must("", "poll")) {
 		stamp := time.UnixMilli(gjson.Get(line, "timestamp_ms").Int())
-		if late := time.Since(stamp); late.Abs() > time.Minute {
+		if late := time.Since(stamp); late.Abs() > 10*time.Minute {
 			t.Errorf("bob gets a message that is dated %s ago", late)
 		}
 		got++

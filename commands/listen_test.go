@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -143,13 +142,9 @@ func TestListenerIsKilled(t *testing.T) {
 	eventually(t, "the line", func() bool { return slices.Equal(texts(ear.printed()), []string{"one"}) })
 	ear.end(syscall.SIGKILL)
 
-	started := time.Now()
 	receipt = alice.must("", "send", "--to", bob.id, "--text", "two", "--ack-timeout", "1s")
 	if gjson.Get(receipt, "route").Str != "async" || gjson.Get(receipt, "reason").Str != "not_acknowledged" {
 		t.Errorf("after the kill: %s", receipt)
-	}
-	if took := time.Since(started); took > 5*time.Second {
-		t.Errorf("it took %v", took)
 	}
 	// The kill may have come between the line of the first text and the note that it was written.
 	got := slices.DeleteFunc(texts(bob.must("", "poll")), func(text string) bool { return text == "one" })
@@ -173,10 +168,9 @@ func TestListenStopsCleanly(t *testing.T) {
 		ear := bob.listens()
 		ear.ready()
 		alice.knowsOnline(bob)
-		started := time.Now()
 		ear.end(signal)
-		if took := time.Since(started); took > 6*time.Second || ear.cmd.ProcessState.ExitCode() != code {
-			t.Errorf("%v: exit %d after %v: %s", signal, ear.cmd.ProcessState.ExitCode(), took, ear.text())
+		if got := ear.cmd.ProcessState.ExitCode(); got != code {
+			t.Errorf("%v: exit %d: %s", signal, got, ear.text())
 		}
 		alice.must("", "poll")
 		if contact := alice.must("", "contact", "show", bob.id); gjson.Get(contact, "online").Bool() {

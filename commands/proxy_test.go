@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -187,11 +186,7 @@ func TestOnlyWayOutIsAProxy(t *testing.T) {
 			for _, args := range [][]string{
 				{"send", "--to", bob.id, "--text", "into the sea"}, {"poll"}, {"swarm", "lookup", bob.id},
 			} {
-				started := time.Now()
 				r := run(5, args...)
-				if took := time.Since(started); took > 10*time.Second {
-					t.Errorf("%s without the proxy takes %s", args[0], took)
-				}
 				if code := gjson.Get(lastLine(r.err), "code").Str; code != "proxy_unreachable" {
 					t.Errorf("%s without the proxy: %s", args[0], r.err)
 				}

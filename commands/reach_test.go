@@ -68,13 +68,9 @@ func TestWithoutIPv4(t *testing.T) {
 		cmd.Env = alice.environment()
 		var problems bytes.Buffer
 		cmd.Stderr = &problems
-		started := time.Now()
 		exit := (*exec.ExitError)(nil)
 		if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != 5 {
 			t.Errorf("%s: %v", c.command, err)
-		}
-		if took := time.Since(started); took > 5*time.Second {
-			t.Errorf("%s takes %s", c.command, took)
 		}
 		if code := gjson.Get(lastLine(problems.String()), "code").Str; code != c.code {
 			t.Errorf("%s: want %s: %s", strings.Fields(c.command)[0], c.code, problems.String())

@@ -71,6 +71,7 @@ func scriptEnvironment(env *testscript.Env, seed string) error {
 	for _, setting := range [][2]string{
 		{"HOME", home}, {"XDG_CONFIG_HOME", ""}, {"XDG_DATA_HOME", ""}, {"XDG_STATE_HOME", ""},
 		{"SESSIONTOOL_NETWORK", seed}, {"SEED", seed}, {complaints, os.Getenv(complaints)},
+		{"OWN", registryIP()},
 	} {
 		env.Setenv(setting[0], setting[1])
 	}

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -84,6 +85,9 @@ func newSendCommand(app *cli.App) *cobra.Command {
 		},
 	})
 	cmd.RunE = app.Run(func(ctx context.Context, args []string) error {
+		if opts.dryRun && cmd.Flags().Changed("trace") {
+			return cli.UsageError(errors.New("--dry-run sends nothing, so there is nothing to trace"))
+		}
 		opts.Dash = len(args) > 0
 		if cmd.Flags().Changed("sync") {
 			opts.copies = map[bool]account.CopyFor{true: account.CopyAlways, false: account.CopyNever}[opts.sync]

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // flocks are the locks of unsuitable file systems.
@@ -211,7 +210,6 @@ func TestCostlyPassphrase(t *testing.T) {
 		_, err := passphrase("x").open(ctx, "", header{format: f, wrap: sealedAtNoCost(f, data, p)})
 		return err
 	}
-	started := time.Now()
 	for _, p := range []kdf{{memory: 1 << 20, passes: 64, threads: 16}, {memory: 1 << 20, passes: 5, threads: 1}} {
 		if err := open(t.Context(), p); !errors.Is(err, ErrTooCostly) {
 			t.Errorf("%+v: got error %v", p, err)
@@ -222,9 +220,6 @@ func TestCostlyPassphrase(t *testing.T) {
 	cancel(ended)
 	if err := open(ctx, kdf{memory: 256 << 10, passes: 4, threads: 1}); !errors.Is(err, ended) {
 		t.Errorf("got error %v", err)
-	}
-	if took := time.Since(started); took > 5*time.Second {
-		t.Errorf("took %s", took)
 	}
 	if err := open(t.Context(), cheap.kdf); !errors.Is(err, ErrPassphrase) {
 		t.Errorf("what is cheap: got error %v", err)

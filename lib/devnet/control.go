@@ -102,7 +102,8 @@ func (n *Network) stopMember(ctx context.Context, m *member, why FaultKind) erro
 	return m.stop(ctx)
 }
 
-// StartNode starts node i again, at its port and with its stored messages, and returns when it answers.
+// StartNode starts node i again, with its stored messages, and returns when it answers. It has its port, or a new one if
+// another program took that meanwhile.
 func (n *Network) StartNode(ctx context.Context, i int) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -113,14 +114,20 @@ func (n *Network) StartNode(ctx context.Context, i int) error {
 	return n.restartMember(ctx, m)
 }
 
-// restartMember starts the member's node at its port. The caller holds n.mu.
+// restartMember starts the member's node at its port, or at a new one if that is taken. The caller holds n.mu.
 func (n *Network) restartMember(ctx context.Context, m *member) error {
 	listener, err := m.machine.restore(), error(nil)
 	if listener == nil {
-		listener, err = n.listenAt(m.port)
+		listener, err = n.listen(m.port)
 	}
 	if err != nil {
 		return err
+	}
+	if port := portOf(listener); port != m.port {
+		m.port = port
+		if err := n.registry.setOwn(n.seedPort, n.states()); err != nil {
+			return errors.Join(err, listener.Close())
+		}
 	}
 	m.node, err = n.startMember(ctx, m, listener)
 	return err

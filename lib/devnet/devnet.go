@@ -18,7 +18,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -344,7 +343,11 @@ func (n *Network) loadMembers() ([]*member, error) {
 func (n *Network) listenAll() ([]net.Listener, error) {
 	var seed net.Listener
 	var err error
-	seed, err = n.listenAt(cmp.Or(n.options.SeedPort, n.registry.port()))
+	if port := cmp.Or(n.options.SeedPort, n.registry.port()); port != 0 {
+		seed, err = listenAt(n.options.ListenIP, port)
+	} else {
+		seed, err = listenAnywhere(n.options.ListenIP)
+	}
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%w: the registry's: %w", ErrPort, err)
 	}
@@ -371,21 +374,6 @@ func (n *Network) listenAll() ([]net.Listener, error) {
 	}
 	return listeners, nil
 }
-
-// listen opens the port, or any if it is taken or 0.
-func (n *Network) listen(port uint16) (net.Listener, error) {
-	listener, err := n.listenAt(port)
-	if err != nil && port != 0 {
-		return n.listenAt(0)
-	}
-	return listener, err
-}
-
-func (n *Network) listenAt(port uint16) (net.Listener, error) {
-	return net.Listen("tcp", net.JoinHostPort(n.options.ListenIP, strconv.Itoa(int(port))))
-}
-
-func portOf(listener net.Listener) uint16 { return uint16(listener.Addr().(*net.TCPAddr).Port) }
 
 func closeAll(listeners []net.Listener) error {
 	var err error

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/internal/await"
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/internal/loopback"
 	"sessiontool/lib/onion"
@@ -139,21 +140,8 @@ func wantStored(t *testing.T, n *Network, i int, pubKey string) {
 	})
 }
 
-// eventually waits for something that the nodes bring about.
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
+// eventually waits for what others bring about.
+var eventually = await.Until
 
 // sameSwarm returns the other nodes in the swarm of node i.
 func sameSwarm(n *Network, i int) (others []int) {
@@ -229,7 +217,7 @@ func TestNetworkPortTaken(t *testing.T) {
 	n := startNetwork(t, options)
 	port := n.Nodes()[0].Port
 	mustClose(t, n)
-	squatter, err := n.listenAt(port)
+	squatter, err := listenAt(n.options.ListenIP, port)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,6 +227,45 @@ func TestNetworkPortTaken(t *testing.T) {
 		t.Errorf("the node claims port %d, which is taken", got)
 	}
 	store(t, n, 0)
+}
+
+// A node whose port is taken while it is stopped is listed at its new one.
+func TestStoppedNodeLosesItsPort(t *testing.T) {
+	n := startNetwork(t, Options{Nodes: 2, SwarmSize: 2})
+	before := n.Nodes()
+	if err := n.StopNode(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	squatter, err := listenAt(n.options.ListenIP, before[1].Port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer squatter.Close()
+	if err := n.StartNode(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	after := n.Nodes()
+	if after[1].Port == before[1].Port || after[0] != before[0] {
+		t.Errorf("before: %+v\nafter:  %+v", before, after)
+	}
+	wantStored(t, n, 0, store(t, n, 1))
+	wantStored(t, n, 1, store(t, n, 0))
+}
+
+// The ports of a network are not those that the system gives to outgoing connections.
+func TestPortsAreBelowThoseOfConnections(t *testing.T) {
+	if outgoingPorts() <= lowestPort {
+		t.Skip("this system gives all ports to connections")
+	}
+	n := startNetwork(t, Options{Nodes: 4})
+	for _, info := range n.Nodes() {
+		if int(info.Port) < lowestPort || int(info.Port) >= outgoingPorts() {
+			t.Errorf("a node has port %d", info.Port)
+		}
+	}
+	if int(n.seedPort) < lowestPort || int(n.seedPort) >= outgoingPorts() {
+		t.Errorf("the registry has port %d", n.seedPort)
+	}
 }
 
 func TestStopAndStartNode(t *testing.T) {

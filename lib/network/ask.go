@@ -203,6 +203,7 @@ type side struct {
 	node    Node
 	started time.Time
 	late    bool
+	kept    bool // late, and no other member is asked in its place
 	suspect bool
 	behind  bool // see Behind
 }
@@ -280,13 +281,19 @@ type answered struct {
 	span  *trace.Recording
 }
 
+// lateness is the report that the answer of a member is late: see [Call].Late.
+type lateness struct {
+	member Key
+	spare  bool
+}
+
 // round asks members until the question is over. The error is Request's.
 func (a *asking) round(ctx context.Context) error {
 	asked, cancel := context.WithCancel(ctx)
 	var sides sync.WaitGroup
 	defer sides.Wait()
 	defer cancel()
-	replies, late := make(chan answered), make(chan Key)
+	replies, late := make(chan answered), make(chan lateness)
 	var grace <-chan time.Time
 	for {
 		for a.wants() {
@@ -322,9 +329,9 @@ func (a *asking) round(ctx context.Context) error {
 			if err := a.launch(asked, &sides, reply.Member, replies, late); err != nil {
 				return err
 			}
-		case key := <-late:
-			if side := a.active[key]; side != nil {
-				side.late = true
+		case l := <-late:
+			if side := a.active[l.member]; side != nil {
+				side.late, side.kept = true, !l.spare
 				a.why = "a member is late"
 			}
 		case <-grace:
@@ -341,21 +348,22 @@ func (a *asking) round(ctx context.Context) error {
 
 // launch sends a member its request.
 func (a *asking) launch(ctx context.Context, sides *sync.WaitGroup, node Node, replies chan<- answered,
-	late chan<- Key) error {
+	late chan<- lateness) error {
 	body, err := a.Question.Judge.Request(node)
 	if err != nil {
 		return err
 	}
 	call := a.Call
 	call.Body = body
-	call.Late = func() {
+	call.Late = func(spare bool) {
 		select {
-		case late <- node.Ed25519:
+		case late <- lateness{node.Ed25519, spare}:
 		case <-ctx.Done():
 		}
 	}
 	started := time.Now()
-	a.active[node.Ed25519].started, a.active[node.Ed25519].late = started, false
+	side := a.active[node.Ed25519]
+	side.started, side.late, side.kept = started, false, false
 	ctx, span := trace.Start(ctx, trace.SpanMember, trace.Name(trace.KeyNode, node.Ed25519),
 		trace.String(trace.KeyMethod, call.Method), trace.String(trace.KeyReason, a.why))
 	sides.Go(func() {
@@ -480,7 +488,7 @@ func (a *asking) wants() bool {
 		occupied += len(a.refused)
 	}
 	for _, side := range a.active {
-		if side.late {
+		if side.late && !side.kept {
 			late++
 		} else {
 			occupied++

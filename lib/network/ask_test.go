@@ -84,7 +84,7 @@ func (f *fakeSwarm) Do(ctx context.Context, target Node, call Call) (Answer, err
 	if answer.after > fakeLate && !call.Slow {
 		select {
 		case <-time.After(fakeLate):
-			call.Late()
+			call.Late(true)
 		case <-ctx.Done():
 			f.end()
 			return Answer{}, ctx.Err()

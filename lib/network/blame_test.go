@@ -1,11 +1,17 @@
 package network
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sessiontool/lib/internal/fakenet"
@@ -135,72 +141,137 @@ func silence(node *fakenet.Node) (release func()) {
 // A node that accepts a connection and never answers counts as dead, wherever it is in the path, and no other node is
 // blamed: whether relays in front of it report that soon, or long after the client's patience has ended.
 func TestSilentNode(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for seconds")
-	}
 	for name, hopTime := range map[string]time.Duration{"soon": 700 * time.Millisecond, "late": 30 * time.Second} {
 		for place, at := range map[string]int{"guard": 0, "relay": 2, "target": Hops} {
 			t.Run(place+" "+name, func(t *testing.T) {
-				net := startFakenet(t, 8)
-				net.HopTime(hopTime)
-				c := clientOf(t, net)
-				group, target, path := pathTo(t, c, net.Nodes[0])
-				silent := append(path[:len(path):len(path)], target)[at]
-				defer silence(fakeNode(t, net, silent))()
-				started := time.Now()
-				_, err := group.Request(t.Context(), target, question(t))
-				if at < Hops && err != nil || at == Hops && !errors.Is(err, ErrTarget) {
-					t.Errorf("got %v", err)
-				}
-				if took := time.Since(started); took > 10*time.Second { // seconds suffice on a machine that is not busy
-					t.Errorf("it took %v", took)
-				}
-				c.work.Wait()
-				for _, node := range net.Nodes {
-					if got := hasFailed(c, node.Key()); got != (node.Key() == [32]byte(silent.Ed25519)) {
-						t.Errorf("node %s is blamed: %t", node.Name(), got)
+				synctest.Test(t, func(t *testing.T) {
+					net := &quietNet{hopTime: hopTime}
+					c := net.client(t)
+					nodes, err := c.Nodes(t.Context())
+					if err != nil || len(nodes) != quietNodes {
+						t.Fatalf("%d nodes, %v", len(nodes), err)
 					}
-				}
+					group, target := c.Group(), nodes[0]
+					path, err := group.path(t.Context(), target.Ed25519)
+					if err != nil {
+						t.Fatal(err)
+					}
+					net.silent.Store(&append(path[:len(path):len(path)], target)[at])
+					started := time.Now()
+					_, err = group.Request(t.Context(), target, question(t))
+					if at < Hops && err != nil || at == Hops && !errors.Is(err, ErrTarget) {
+						t.Errorf("got %v", err)
+					}
+					if took := time.Since(started); took > 5*time.Second {
+						t.Errorf("it took %v", took)
+					}
+					c.work.Wait()
+					for _, node := range nodes {
+						if got := hasFailed(c, node.Ed25519); got != (node == *net.silent.Load()) {
+							t.Errorf("node %s is blamed: %t", node.Ed25519, got)
+						}
+					}
+				})
 			})
 		}
+	}
+}
+
+// quietNodes is how many nodes a quietNet has.
+const quietNodes = 8
+
+// quietNet is a network in memory of which a node is silent. The hop in front of it reports that after hopTime. Other
+// nodes answer at once, stores after slow.
+type quietNet struct {
+	hopTime, slow time.Duration
+	silent        atomic.Pointer[Node]
+	stored, asked atomic.Int64 // requests that were answered: stores, and others
+}
+
+// client makes a client of the network that takes nodes for late as soon as those of users do.
+func (q *quietNet) client(t *testing.T) *Client {
+	t.Helper()
+	config := configOf(t, "http://seed")
+	config.Transport, config.Carry, config.Late = q, q.carry, 0
+	return open(t, config)
+}
+
+// RoundTrip implements [http.RoundTripper] as a seed.
+func (*quietNet) RoundTrip(*http.Request) (*http.Response, error) {
+	var entries []string
+	for i := range quietNodes {
+		entries = append(entries, fakenet.SeedEntry(map[string]string{
+			"pubkey_ed25519": `"` + strings.Repeat(fmt.Sprintf("%02x", 0xa1+i), 32) + `"`,
+		}))
+	}
+	body := io.NopCloser(bytes.NewReader(fakenet.SeedAnswer(entries...)))
+	return &http.Response{StatusCode: http.StatusOK, Header: make(http.Header), Body: body}, nil
+}
+
+// carry is a [Carrier].
+func (q *quietNet) carry(ctx context.Context, path []Node, target Node, body []byte) (Carried, error) {
+	at := -1
+	if silent := q.silent.Load(); silent != nil {
+		at = slices.Index(append(path[:len(path):len(path)], target), *silent)
+	}
+	switch at {
+	case -1:
+		if strings.Contains(string(body), `"`+storage.MethodStore+`"`) {
+			<-time.After(q.slow)
+			q.stored.Add(1)
+		} else {
+			q.asked.Add(1)
+		}
+		return Carried{Response: onion.Response{Status: storage.StatusOK, Body: "{}"}}, nil
+	case 0:
+		<-ctx.Done()
+		return Carried{}, context.Cause(ctx)
+	}
+	select {
+	case <-time.After(q.hopTime):
+		return Carried{Refused: http.StatusGatewayTimeout, Text: onion.TextTimeout}, nil
+	case <-ctx.Done():
+		return Carried{}, context.Cause(ctx)
 	}
 }
 
 // A target that takes its time for a request, but answers probes, is waited for and not asked twice, if it may take its
 // time.
 func TestSlowTarget(t *testing.T) {
-	net := startFakenet(t, 8)
-	c := clientOf(t, net)
-	target := nodeOf(t, c, net.Nodes[0])
-	net.Nodes[0].Answer(func(call fakenet.Call) (int, string) {
-		if call.Method == storage.MethodStore {
-			<-time.After(4 * latency.Soonest)
+	synctest.Test(t, func(t *testing.T) {
+		net := &quietNet{slow: 4 * latency.Soonest}
+		c := net.client(t)
+		nodes, err := c.Nodes(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-		return 0, ""
+		body, err := storage.NewRequest(storage.MethodStore, struct{}{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		currentGuards(t, c)
+		c.learnAnswer(Call{}, time.Millisecond)
+		net.asked.Store(0)
+		if _, err := c.Do(t.Context(), nodes[0], Call{Method: storage.MethodStore, Body: body, Slow: true, Late: func(bool) {
+			t.Error("it counts as late")
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		c.work.Wait()
+		if hasFailed(c, nodes[0].Ed25519) {
+			t.Error("it is blamed")
+		}
+		if stored, probed := net.stored.Load(), net.asked.Load(); stored != 1 || probed == 0 {
+			t.Errorf("it was asked %d times and probed %d times", stored, probed)
+		}
 	})
-	body, err := storage.NewRequest(storage.MethodStore, struct{}{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.learnAnswer(Call{}, time.Millisecond)
-	if _, err := c.Do(t.Context(), target, Call{Method: storage.MethodStore, Body: body, Slow: true, Late: func() {
-		t.Log("the machine is busy: even a probe was late")
-	}}); err != nil {
-		t.Fatal(err)
-	}
-	c.work.Wait()
-	if hasFailed(c, target.Ed25519) {
-		t.Error("it is blamed")
-	}
-	if len(net.Nodes[0].Calls(storage.MethodSwarm)) == 0 {
-		t.Error("it was not probed")
-	}
 }
 
 // When answers are late is remembered from run to run, and forgotten slowly.
 func TestLateIsLearned(t *testing.T) {
 	net := startFakenet(t, 5)
 	config := configOf(t, net.SeedURL())
+	config.Late = 0
 	call := Call{Method: storage.MethodRetrieve}
 	want := func(c *Client, when string, call Call, want time.Duration) {
 		t.Helper()

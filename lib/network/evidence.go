@@ -16,8 +16,8 @@ import (
 	"sessiontool/lib/x25519"
 )
 
-// silentAfter is the minimum time for a probed node's answer before the node counts as silent. It has longer if the hop
-// in front of it was slow, see [diagnosis.window].
+// silentAfter is the minimum time for a probed node's answer before the node counts as silent, or [Config].Late if that
+// is longer. It has longer if the hop in front of it was slow, see [diagnosis.window].
 const silentAfter = 700 * time.Millisecond
 
 // errSilent is the suspicion against a node that does not answer a probe while the hops in front of it do.
@@ -255,8 +255,9 @@ type diagnosis struct {
 	failure error
 	results chan probeResult
 	answers [][ways]probed
-	around  []bool // there is another guard to probe through
-	pair    []bool // and the hop in front is not that guard
+	silent  time.Duration // the minimum time for an answer
+	around  []bool        // there is another guard to probe through
+	pair    []bool        // and the hop in front is not that guard
 }
 
 // newDiagnosis probes every node at once, on all ways.
@@ -265,7 +266,7 @@ func (c *Client) newDiagnosis(ctx context.Context, path []Node, target Node, fai
 	d := &diagnosis{
 		nodes: nodes, started: time.Now(), failure: failure, results: make(chan probeResult, ways*len(nodes)),
 		answers: make([][ways]probed, len(nodes)), around: make([]bool, len(nodes)),
-		pair: make([]bool, len(nodes)),
+		pair: make([]bool, len(nodes)), silent: max(silentAfter, c.soonest),
 	}
 	probe := func(at, way int, hops []Node) {
 		c.work.Go(func() {
@@ -301,9 +302,9 @@ func (c *Client) otherGuard(guard, node Node) (Node, bool) {
 // window is how long the node at a place has for its answer: longer than the hop in front of it took.
 func (d *diagnosis) window(at int) time.Duration {
 	if at == 0 {
-		return 2 * silentAfter
+		return 2 * d.silent
 	}
-	return max(silentAfter, 4*d.answers[at-1][wayDirect].took)
+	return max(d.silent, 4*d.answers[at-1][wayDirect].took)
 }
 
 // evaluate judges the evidence. wait is how long more evidence may arrive; 0 means that the judgement is final.

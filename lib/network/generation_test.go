@@ -86,11 +86,11 @@ func TestClock28Nodes(t *testing.T) {
 	config.Generation = storage.Generation28
 	c := open(t, config)
 	learned, err := c.SyncClock(t.Context())
-	if err != nil || (learned.Offset-time.Hour).Abs() > 5*time.Second || learned.Source != ClockNodes ||
+	if err != nil || (learned.Offset-time.Hour).Abs() > 5*time.Minute || learned.Source != ClockNodes ||
 		len(learned.Voices) != 3 {
 		t.Errorf("the clock is off by %+v, %v", learned, err)
 	}
-	if off := c.Now().Sub(fast()).Abs(); off > 5*time.Second {
+	if off := c.Now().Sub(fast()).Abs(); off > 5*time.Minute {
 		t.Errorf("the time is off by %s", off)
 	}
 

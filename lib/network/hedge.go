@@ -93,6 +93,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 			work.Go(func() { d.ended <- d.try(sendCtx, number, why) })
 		}
 	}
+	d.client.spares.earn()
 	start(whyFirst)
 	for failure := error(nil); ; {
 		select {
@@ -119,7 +120,9 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 		case <-late.C:
 			if !d.call.patient() {
 				d.reportLate()
-				start(whyLate)
+				if d.client.spares.spend() {
+					start(whyLate)
+				}
 			}
 			if path := d.suspectPath(); path != nil && d.examining == 0 {
 				d.examine(path, nil)
@@ -266,13 +269,14 @@ func (d *delivery) examine(path []Node, failure error) {
 
 // reportLate reports, once, that the answer is late.
 func (d *delivery) reportLate() {
-	if !d.lateReported {
-		d.span.Event(trace.EventWaiting)
-		if d.call.Late != nil {
-			d.call.Late()
-		}
+	if d.lateReported {
+		return
 	}
 	d.lateReported = true
+	d.span.Event(trace.EventWaiting)
+	if d.call.Late != nil {
+		d.call.Late(d.client.spares.spend())
+	}
 }
 
 // succeed records an answer, which clears the nodes on its path of suspicion.

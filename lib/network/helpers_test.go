@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/internal/await"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/sessionid"
@@ -23,11 +24,15 @@ func startFakenet(t *testing.T, n int) *fakenet.Network {
 	return fakenet.Start(t, n)
 }
 
+// unhurried keeps a busy machine from passing for nodes that are late or silent.
+const unhurried = 5 * time.Second
+
 // configOf is what a client of a network needs. Its state file is one of the test's own.
 func configOf(t *testing.T, seeds ...string) Config {
 	t.Helper()
 	return Config{
 		Seeds: seeds, StateFile: filepath.Join(t.TempDir(), "state.json"), Random: rand.Reader, Now: time.Now,
+		Late: unhurried,
 	}
 }
 
@@ -49,10 +54,12 @@ func closeClient(t *testing.T, c *Client) {
 	}
 }
 
-// clientOf makes a client of fake nodes.
+// clientOf makes a client of fake nodes. It waits for their answers however busy the machine is.
 func clientOf(t *testing.T, net *fakenet.Network) *Client {
 	t.Helper()
-	return open(t, configOf(t, net.SeedURL()))
+	c := open(t, configOf(t, net.SeedURL()))
+	c.round = await.Hang
+	return c
 }
 
 // clock is a time that a test sets.

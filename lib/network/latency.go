@@ -1,6 +1,9 @@
 package network
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // anyMethod collects the answer times of all methods that nodes answer at once.
 const anyMethod = "*"
@@ -41,4 +44,37 @@ func (c *Client) learnAnswer(call Call, took time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.samples.Learn(took, names...)
+}
+
+const (
+	// mostSpares is how many requests may be repeated at once because their answers are late: those of a batch whose
+	// paths lead through a node that has just failed.
+	mostSpares = 128
+	// sparesEarned is how many more each request allows. So a machine or a network that is too busy to answer in the
+	// usual time gets little more to do.
+	sparesEarned = 0.1
+)
+
+// spares count the requests that may be repeated because an answer is late. What is late beyond that is only examined.
+type spares struct {
+	mu   sync.Mutex
+	used float64 // of mostSpares
+}
+
+// earn counts a request.
+func (s *spares) earn() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = max(s.used-sparesEarned, 0)
+}
+
+// spend takes one, if there is any.
+func (s *spares) spend() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used > mostSpares-1 {
+		return false
+	}
+	s.used++
+	return true
 }

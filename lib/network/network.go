@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/storage/tickets"
 )
 
 // Errors of this package. All but [ErrBadNetwork] are worth a retry. If this machine or its proxy is at fault, an error
@@ -77,12 +79,16 @@ type Client struct {
 	now   func() time.Time
 	log   *slog.Logger
 	http  *storagehttp.Client
-	round time.Duration // for one onion request
+	// TLS sessions with guards
+	tickets *tickets.Cache
+	round   time.Duration // for one onion request
 
 	// work has the diagnoses, which outlive their requests. They end when background does.
 	background context.Context
 	stop       context.CancelFunc
 	work       sync.WaitGroup
+	lookups    sync.WaitGroup // of swarms that are expected; they end in the same way
+	ahead      lookahead
 	// examining has room for the examinations of late answers.
 	examining chan struct{}
 
@@ -96,6 +102,7 @@ type Client struct {
 	state      state
 	index      map[Key]int // into state.Nodes
 	rng        *rand.Rand
+	refreshing bool         // see refreshBeside
 	askedAt    time.Time    // when this run last asked the seeds, with or without success
 	overheard  map[Key]bool // nodes that have raised doubt about the clock in this run
 	file       stateFile
@@ -103,6 +110,7 @@ type Client struct {
 	answeredAt map[Key]time.Time // when nodes last answered in this run
 	failedAt   map[Key]time.Time // and when they were found to fail
 	samples    latency.Samples   // answer times of this run by method
+	spares     spares            // bound what is sent because answers are late
 
 	proxied bool  // connections go through a proxy
 	fault   error // the last one of this machine or its proxy, or nil
@@ -166,6 +174,7 @@ func New(config Config) (*Client, error) {
 	if config.KeepState {
 		c.file.path = ""
 	}
+	c.keepSessions()
 	c.state.Doubt = c.state.Doubt || c.state.OffsetMS != 0 && !within(c.now(), c.state.OffsetAt, sureFor)
 	c.reindex()
 	c.background, c.stop = context.WithCancel(context.Background())
@@ -187,12 +196,27 @@ func (c *Client) Settle(patience time.Duration) {
 func (c *Client) Close() error {
 	c.Settle(closeGrace)
 	c.stop()
+	c.lookups.Wait()
 	c.http.Close()
 	c.mu.Lock()
 	c.state.Answers = c.samples.Keep(c.state.Answers)
 	c.mu.Unlock()
 	c.save()
+	if err := c.tickets.Save(); err != nil {
+		c.log.Info("cannot keep the TLS sessions with guards", "error", err)
+	}
 	return nil
+}
+
+// keepSessions makes guards known by the TLS sessions of earlier runs, unless a proxy hides this machine from them.
+// Without a state, which has the guards, there is nothing to keep.
+func (c *Client) keepSessions() {
+	path := ""
+	if c.file.path != "" && !c.proxied {
+		path = strings.TrimSuffix(c.file.path, ".json") + ".tls"
+	}
+	c.tickets = tickets.New(path, c.now)
+	c.http.KeepSessions(c.tickets)
 }
 
 // save stores the state. A failure is logged once and is not an error, since the network has already done its work.

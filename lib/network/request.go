@@ -47,7 +47,9 @@ type Call struct {
 	// Hedged means that a late answer to a Slow call is worth the same call to another target: Late is called after the
 	// time that earlier answers to it took.
 	Hedged bool
-	Late   func() // called at most once, when the answer is late; may be nil
+	// Late is called at most once, when the answer is late; may be nil. With spare, the same call may also go to another
+	// target.
+	Late func(spare bool)
 }
 
 // patient reports whether a late answer is no sign of a fault.

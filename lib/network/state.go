@@ -21,6 +21,7 @@ import (
 // How long cached facts are used without a check. A wrong guess costs one more request.
 const (
 	nodesFreshFor = 6 * time.Hour
+	nodesUsedFor  = 24 * time.Hour // while a new list is fetched
 	swarmFreshFor = 24 * time.Hour
 	failedFor     = 10 * time.Minute
 	// silentSeedsFor is how long seeds that did not answer are not asked again while there is a list.

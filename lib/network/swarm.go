@@ -21,9 +21,12 @@ const swarmTries = 5
 const SwarmTargets = 3
 
 // Swarm returns the members of id's swarm: from the cache while that is fresh and has SwarmTargets members left, else
-// from [Client.LookupSwarm].
+// from [Client.LookupSwarm], which [Client.ExpectSwarm] may have called before.
 func (c *Client) Swarm(ctx context.Context, id sessionid.ID) ([]Node, error) {
 	if _, err := c.Nodes(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.awaitLookup(ctx, id); err != nil {
 		return nil, err
 	}
 	if members := c.cachedSwarm(id); len(members) >= SwarmTargets {

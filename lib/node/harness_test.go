@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/internal/await"
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/internal/loopback"
 	"sessiontool/lib/node/ring"
@@ -330,21 +331,8 @@ func (n *testNetwork) wantStored(i int, pubKey string, count int) []storage.Stor
 	return stored
 }
 
-// eventually waits for something that other goroutines bring about.
-func eventually(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
+// eventually waits for what others bring about.
+var eventually = await.Until
 
 // dialTLS opens a connection to node i for requests that net/http would not make.
 func (n *testNetwork) dialTLS(i int, config *tls.Config) (*tls.Conn, error) {

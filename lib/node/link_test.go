@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/internal/await"
 	"sessiontool/lib/node/link"
 	"sessiontool/lib/node/peerhttp"
 	"sessiontool/lib/node/ring"
@@ -98,7 +99,7 @@ func exchangeFrame(conn net.Conn, data []byte) (linkFrame, error) {
 	if _, err := conn.Write(data); err != nil {
 		return linkFrame{}, err
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(await.Hang)); err != nil {
 		return linkFrame{}, err
 	}
 	head := make([]byte, 10)

@@ -82,10 +82,7 @@ func TestCipherNames(t *testing.T) {
 func TestCBCRefuses(t *testing.T) {
 	random := testRandom(t)
 	n := newNode(t, random)
-	_, sealed, aead, err := sealFor(random, AESCBC, n.hop.X25519, []byte("sixteen bytes ok"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, sealed, aead := sealText(t, random, AESCBC, n, []byte("sixteen bytes ok"))
 	if plaintext, err := open(aead, sealed); err != nil || string(plaintext) != "sixteen bytes ok" {
 		t.Fatalf("opens to %q, %v", plaintext, err)
 	}
@@ -104,15 +101,14 @@ func TestCBCRefuses(t *testing.T) {
 func TestCBCHasOneError(t *testing.T) {
 	random := testRandom(t)
 	n := newNode(t, random)
-	ephemeral, sealed, _, err := sealFor(random, AESCBC, n.hop.X25519, []byte("no layer at all, as a changed one"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ephemeral, sealed, _ := sealText(t, random, AESCBC, n, []byte("no layer at all, as a changed one"))
 	spoilt := bytes.Clone(sealed)
 	spoilt[len(spoilt)-17] ^= 0xff
 	var texts []string
 	for _, body := range [][]byte{sealed, spoilt} {
-		layer, err := Open(V2, n.keys, formatV2{}.layer("", AESCBC, ephemeral, body))
+		outer := &layerText{buffer: body}
+		formatV2{}.layer("", AESCBC, ephemeral, outer)
+		layer, err := Open(V2, n.keys, outer.content())
 		if layer != nil || !errors.Is(err, ErrCiphertext) {
 			t.Fatalf("opens as %+v, %v; want ErrCiphertext", layer, err)
 		}
@@ -167,10 +163,7 @@ func TestHopNumber(t *testing.T) {
 	random := testRandom(t)
 	for text, want := range map[string]int{"-1": 0, "0": 0, "3": 3, "15": 15, "16": 16, "9223372036854775807": 16} {
 		n := newNode(t, random)
-		ephemeral, sealed, _, err := sealFor(random, AESGCM, n.hop.X25519, append(withLength(nil), `{"headers":""}`...))
-		if err != nil {
-			t.Fatal(err)
-		}
+		ephemeral, sealed, _ := sealText(t, random, AESGCM, n, append(withLength(nil), `{"headers":""}`...))
 		outer := fmt.Sprintf(`{"ephemeral_key":"%s","hop_no":%s}`, ephemeral, text)
 		layer, err := Open(V2, n.keys, append(withLength(sealed), strings.TrimSpace(outer)...))
 		if err != nil || layer.Hops != want {

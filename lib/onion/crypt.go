@@ -21,24 +21,18 @@ const keyLabel = "LOKI"
 
 var errShort = errors.New("ciphertext is shorter than nonce and tag")
 
-// sealFor encrypts plaintext for the holder of public with a fresh ephemeral key. It returns the ephemeral public key,
-// nonce || ciphertext || tag, and the cipher that decrypts the response.
-func sealFor(
-	random io.Reader,
-	kind Cipher,
-	public x25519.PublicKey,
-	plaintext []byte,
-) (x25519.PublicKey, []byte, cipher.AEAD, error) {
+// sealFor encrypts a content for the holder of public with a fresh ephemeral key. It returns the ephemeral public key
+// and the cipher that decrypts the response.
+func sealFor(random io.Reader, kind Cipher, public x25519.PublicKey, content *layerText) (x25519.PublicKey, cipher.AEAD, error) {
 	ephemeral, err := x25519.GenerateKey(random)
 	if err != nil {
-		return x25519.PublicKey{}, nil, nil, err
+		return x25519.PublicKey{}, nil, err
 	}
 	aead, err := layerCipher(kind, ephemeral, ephemeral.Public, public)
 	if err != nil {
-		return x25519.PublicKey{}, nil, nil, err
+		return x25519.PublicKey{}, nil, err
 	}
-	sealed, err := seal(random, aead, plaintext)
-	return ephemeral.Public, sealed, aead, err
+	return ephemeral.Public, aead, content.seal(random, aead)
 }
 
 // layerCipher returns the cipher of a layer. Own is the key pair of the ephemeral key or of the node. The secret stays
@@ -85,10 +79,17 @@ func seal(random io.Reader, aead cipher.AEAD, plaintext []byte) ([]byte, error) 
 }
 
 // open reverses seal.
-func open(aead cipher.AEAD, sealed []byte) ([]byte, error) {
+func open(aead cipher.AEAD, sealed []byte) ([]byte, error) { return openInto(nil, aead, sealed) }
+
+// openInPlace is open that overwrites sealed with the result.
+func openInPlace(aead cipher.AEAD, sealed []byte) ([]byte, error) {
+	return openInto(sealed[min(len(sealed), aead.NonceSize()):][:0], aead, sealed)
+}
+
+func openInto(plaintext []byte, aead cipher.AEAD, sealed []byte) ([]byte, error) {
 	nonceSize := aead.NonceSize()
 	if len(sealed) < nonceSize+aead.Overhead() {
 		return nil, errShort
 	}
-	return aead.Open(nil, sealed[:nonceSize], sealed[nonceSize:], nil)
+	return aead.Open(plaintext, sealed[:nonceSize], sealed[nonceSize:], nil)
 }

@@ -58,11 +58,11 @@ func (v Version) Path() string {
 
 // format has the encoding of one version.
 type format interface {
-	// final returns the plaintext of the target's layer.
-	final(payload []byte) ([]byte, error)
-	// layer encodes a sealed layer. With a destination the result is the plaintext of the layer of the hop before. With
-	// an empty destination it is the body of the HTTP request to the guard.
-	layer(destination string, kind Cipher, ephemeral x25519.PublicKey, sealed []byte) []byte
+	// final returns the plaintext of the target's layer, with room for so many layers.
+	final(payload []byte, layers int) (*layerText, error)
+	// layer encodes a sealed layer in place. With a destination the result is the plaintext of the layer of the hop
+	// before. With an empty destination it is the body of the HTTP request to the guard.
+	layer(destination string, kind Cipher, ephemeral x25519.PublicKey, sealed *layerText)
 	// parseBody decodes the body of an HTTP request.
 	parseBody(body []byte) (outer, error)
 	// parseLayer decodes the plaintext of a layer. It returns an error if the plaintext has no instruction for the hop.
@@ -117,22 +117,22 @@ func Wrap(random io.Reader, version Version, relays []Hop, target Hop, payload [
 	if len(relays) > MaxRelays {
 		return nil, fmt.Errorf("%w: %d relays, at most %d", ErrTooManyRelays, len(relays), MaxRelays)
 	}
-	next, err := format.final(payload)
+	next, err := format.final(payload, len(relays)+1)
 	if err != nil {
 		return nil, err
 	}
 	if isPadded(payload) {
-		next = askForPadding(next)
+		next.buffer = askForPadding(next.buffer)
 	}
 	request := &Request{}
 	for i, hop := range slices.Backward(append(slices.Clone(relays), target)) {
-		if len(next) > MaxBody {
+		if len(next.content()) > MaxBody {
 			return nil, ErrTooLarge
 		}
 		if version == V1 && hop.Cipher != AESGCM {
 			return nil, ErrCipher
 		}
-		ephemeral, sealed, aead, err := sealFor(random, hop.Cipher, hop.X25519, next)
+		ephemeral, aead, err := sealFor(random, hop.Cipher, hop.X25519, next)
 		if err != nil {
 			return nil, err
 		}
@@ -143,11 +143,11 @@ func Wrap(random io.Reader, version Version, relays []Hop, target Hop, payload [
 		if i > 0 {
 			destination = hex.EncodeToString(hop.Ed25519[:])
 		}
-		next = format.layer(destination, hop.Cipher, ephemeral, sealed)
+		format.layer(destination, hop.Cipher, ephemeral, next)
 	}
-	if len(next) > MaxBody {
+	if len(next.content()) > MaxBody {
 		return nil, ErrTooLarge
 	}
-	request.Body = next
+	request.Body = next.content()
 	return request, nil
 }

@@ -2,7 +2,9 @@ package onion
 
 import (
 	"bytes"
+	"crypto/cipher"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +51,8 @@ func openPlaintext(t testing.TB, version Version, plaintext string) (*Request, *
 	t.Helper()
 	random := testRandom(t)
 	n := newNode(t, random)
-	ephemeral, sealed, aead, err := sealFor(random, AESGCM, n.hop.X25519, []byte(plaintext))
+	sealed := &layerText{buffer: []byte(plaintext)}
+	ephemeral, aead, err := sealFor(random, AESGCM, n.hop.X25519, sealed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,9 +60,26 @@ func openPlaintext(t testing.TB, version Version, plaintext string) (*Request, *
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := format.layer("", AESGCM, ephemeral, sealed)
+	format.layer("", AESGCM, ephemeral, sealed)
+	body := sealed.content()
 	layer, err := Open(version, n.keys, body)
 	return &Request{Body: body, response: aead}, layer, err
+}
+
+// withLength returns length || content.
+func withLength(content []byte) []byte {
+	return append(binary.LittleEndian.AppendUint32(nil, uint32(len(content))), content...)
+}
+
+// sealText is sealFor with memory of its own.
+func sealText(t *testing.T, random io.Reader, kind Cipher, n node, plaintext []byte) (x25519.PublicKey, []byte, cipher.AEAD) {
+	t.Helper()
+	sealed := &layerText{buffer: plaintext}
+	ephemeral, aead, err := sealFor(random, kind, n.hop.X25519, sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ephemeral, bytes.Clone(sealed.content()), aead
 }
 
 func TestEveryPathLength(t *testing.T) {

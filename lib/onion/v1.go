@@ -12,26 +12,28 @@ import (
 // relay, and {"body", "headers"} for the target.
 type formatV1 struct{}
 
-func (formatV1) final(payload []byte) ([]byte, error) {
+func (formatV1) final(payload []byte, _ int) (*layerText, error) {
 	if !utf8.Valid(payload) {
 		return nil, ErrNotText
 	}
-	return marshal(struct {
+	body, err := marshal(struct {
 		Body    string `json:"body"`
 		Headers string `json:"headers"`
 	}{Body: string(payload)})
+	return &layerText{buffer: body}, err
 }
 
 // layer writes the JSON without encoding/json: hex and base64 have no character that JSON escapes.
-func (formatV1) layer(destination string, _ Cipher, ephemeral x25519.PublicKey, sealed []byte) []byte {
-	text := make([]byte, 0, 200+base64.StdEncoding.EncodedLen(len(sealed)))
-	text = append(text, '{')
+func (formatV1) layer(destination string, _ Cipher, ephemeral x25519.PublicKey, sealed *layerText) {
+	next := newText(base64.StdEncoding.EncodedLen(len(sealed.content())), 1)
+	body := append(next.buffer, '{')
 	if destination != "" {
-		text = fmt.Appendf(text, `"destination":"%s",`, destination)
+		body = fmt.Appendf(body, `"destination":"%s",`, destination)
 	}
-	text = append(text, `"ciphertext":"`...)
-	text = base64.StdEncoding.AppendEncode(text, sealed)
-	return fmt.Appendf(text, `","ephemeral_key":"%s"}`, ephemeral)
+	body = append(body, `"ciphertext":"`...)
+	body = base64.StdEncoding.AppendEncode(body, sealed.content())
+	next.buffer = fmt.Appendf(body, `","ephemeral_key":"%s"}`, ephemeral)
+	*sealed = *next
 }
 
 func (formatV1) parseBody(body []byte) (outer, error) {

@@ -1,6 +1,7 @@
 package onion
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,20 +19,25 @@ var errLength = errors.New("length field exceeds the remaining bytes")
 // layer or, for the target, the payload.
 type formatV2 struct{}
 
-func (formatV2) final(payload []byte) ([]byte, error) {
-	return append(withLength(payload), `{"headers":""}`...), nil
+func (formatV2) final(payload []byte, layers int) (*layerText, error) {
+	final := newText(lengthSize+len(payload), layers)
+	final.buffer = binary.LittleEndian.AppendUint32(final.buffer, uint32(len(payload)))
+	final.buffer = append(append(final.buffer, payload...), `{"headers":""}`...)
+	return final, nil
 }
 
-func (formatV2) layer(destination string, kind Cipher, ephemeral x25519.PublicKey, sealed []byte) []byte {
-	text := append(withLength(sealed), '{')
+func (formatV2) layer(destination string, kind Cipher, ephemeral x25519.PublicKey, sealed *layerText) {
+	size := uint32(len(sealed.content()))
+	binary.LittleEndian.PutUint32(sealed.before(lengthSize), size)
+	body := append(sealed.buffer, '{')
 	if destination != "" {
-		text = fmt.Appendf(text, `"destination":"%s",`, destination)
+		body = fmt.Appendf(body, `"destination":"%s",`, destination)
 	}
-	text = fmt.Appendf(text, `"ephemeral_key":"%s"`, ephemeral)
+	body = append(append(append(body, `"ephemeral_key":"`...), ephemeral.String()...), '"')
 	if kind != AESGCM {
-		text = fmt.Appendf(text, `,"enc_type":"%s"`, kind)
+		body = fmt.Appendf(body, `,"enc_type":"%s"`, kind)
 	}
-	return append(text, '}')
+	sealed.buffer = append(body, '}')
 }
 
 func (formatV2) parseBody(body []byte) (outer, error) {
@@ -75,7 +81,8 @@ func (o object) hops() (int, error) {
 	return int(max(min(hops, MaxRelays+1), 0)), err
 }
 
-// parseLayer takes a layer with "headers" for the target's layer (storage-2.0.md section 7.3).
+// parseLayer takes a layer with "headers" for the target's layer (storage-2.0.md section 7.3). The result uses the
+// memory of plaintext.
 func (formatV2) parseLayer(plaintext []byte) (Layer, error) {
 	content, fields, err := splitLevel(plaintext)
 	if err != nil {
@@ -102,22 +109,18 @@ func (formatV2) parseLayer(plaintext []byte) (Layer, error) {
 	if err != nil {
 		return Layer{}, err
 	}
-	body := fmt.Appendf(withLength(content), `{"ephemeral_key":%s`, ephemeral)
+	// The length and the content stay where they are. What follows them is replaced.
+	ephemeral = bytes.Clone(ephemeral)
+	body := append(plaintext[:lengthSize+len(content)], `{"ephemeral_key":`...)
+	body = append(body, ephemeral...)
 	if kind != AESGCM {
 		body = fmt.Appendf(body, `,"enc_type":"%s"`, kind)
 	}
 	return Layer{Step: Relay, Destination: destination, Body: append(body, '}'), next: kind}, nil
 }
 
-// withLength returns length || content. Its capacity has room for the JSON object behind.
-func withLength(content []byte) []byte {
-	level := make([]byte, 0, lengthSize+len(content)+200)
-	level = binary.LittleEndian.AppendUint32(level, uint32(len(content)))
-	return append(level, content...)
-}
-
-// splitLevel reverses withLength and decodes the JSON object behind. It compares the length with the number of
-// remaining bytes without an addition. The 2020 server adds, its 32-bit sum wraps, and the server crashes
+// splitLevel returns the content of a level, and decodes the JSON object behind it. It compares the length with the
+// number of remaining bytes without an addition. The 2020 server adds, its 32-bit sum wraps, and the server crashes
 // (storage-2.0.md section 11).
 func splitLevel(level []byte) ([]byte, object, error) {
 	if len(level) < lengthSize {

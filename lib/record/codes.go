@@ -314,7 +314,7 @@ var Codes = []CodeInfo{
 	{CodeNoTime, ExitClock, false,
 		"no node and no seed gives the network's time",
 		"check this machine's clock by hand, and set it if it is wrong"},
-	{CodeLocked, ExitLocked, true, "another process holds the keystore's lock", "try again, or raise --lock-timeout"},
+	{CodeLocked, ExitLocked, true, "another process holds the lock of the keystore or of the config file", "try again, or raise --lock-timeout"},
 	{CodeHangup, ExitHangup, true, "stopped by SIGHUP: the terminal is gone", ""},
 	{CodeInterrupted, ExitInterrupt, true, "stopped by SIGINT", ""},
 	{CodeTerminated, ExitTerminated, true, "stopped by SIGTERM", ""},

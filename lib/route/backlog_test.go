@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account/inbox"
+	"sessiontool/lib/internal/await"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
@@ -229,7 +230,7 @@ func TestListenReportsGapAndSetsAside(t *testing.T) {
 		b.put(data)
 	}
 	var kinds []string
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), await.Hang)
 	defer cancel()
 	err := bob.Listen(ctx, ListenOptions{Count: 2}, func(event inbox.Event) error {
 		kinds = append(kinds, string(event.Kind))
@@ -254,7 +255,7 @@ func TestListenReportsOutage(t *testing.T) {
 			return b.answer(call)
 		})
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), await.Hang)
 	defer cancel()
 	var outages []Outage
 	var reported atomic.Int32

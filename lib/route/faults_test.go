@@ -12,6 +12,7 @@ import (
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/devnet"
+	"sessiontool/lib/internal/await"
 )
 
 // talker sends texts to one recipient, each as its own process.
@@ -170,11 +171,11 @@ func (e *listenProcess) forget() {
 	e.events = nil
 }
 
-// hearsAll waits until as many texts have come as are wanted, and a while longer, and compares.
+// wantAll waits until as many texts have come as are wanted, and a while longer, and compares.
 func (e *listenProcess) wantAll(want []string) {
 	e.t.Helper()
 	var got []string
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(await.Hang)
 	for got, _ = e.texts(); len(got) < len(want); got, _ = e.texts() {
 		select {
 		case <-time.After(10 * time.Millisecond):

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sessiontool/lib/devnet"
+	"sessiontool/lib/internal/await"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/internal/leakcheck"
 	"sessiontool/lib/internal/loopback"
@@ -91,20 +92,8 @@ func newClient(t testing.TB, config network.Config) *network.Client {
 	return c
 }
 
-// eventually waits until done. Who finds no listening node, or no path to one, looks again after chooseAgain.
-func eventually(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	deadline := time.After(3 * chooseAgain)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
+// eventually waits for what others bring about.
+var eventually = await.Until
 
 // swarmOf returns the places in a devnet of the members of id's swarm.
 func swarmOf(t testing.TB, net *devnet.Network, id sessionid.ID) (places []int) {

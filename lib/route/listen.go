@@ -241,9 +241,14 @@ func signal(now chan struct{}) {
 	}
 }
 
+// secondPoll is the pause after the first poll. A sender who found no listener just before this one was registered stores
+// a message just after the first poll.
+const secondPoll = time.Second
+
 // poll polls for stored messages at the interval and at each signal.
 func (s *listenLoop) poll(ctx context.Context) error {
 	var synced time.Time
+	pause := min(secondPoll, s.options.PollInterval)
 	left, err := s.router.account.Waiting(ctx)
 	for {
 		if err == nil {
@@ -280,9 +285,10 @@ func (s *listenLoop) poll(ctx context.Context) error {
 		if err := s.polled(err); err != nil {
 			return err
 		}
-		if !wait(ctx, s.options.PollInterval, s.pollNow) {
+		if !wait(ctx, pause, s.pollNow) {
 			return nil
 		}
+		pause = s.options.PollInterval
 		left, err = s.router.account.Abandoned(ctx) // of processes that died while printing
 	}
 }

@@ -300,7 +300,7 @@ func TestListenEnds(t *testing.T) {
 		take); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(started); took < 200*time.Millisecond || took > 10*time.Second {
+	if took := time.Since(started); took < 200*time.Millisecond {
 		t.Errorf("both took %v", took)
 	}
 	beats := 0

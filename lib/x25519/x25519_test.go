@@ -117,3 +117,26 @@ func TestPrivateKeysDoNotPrint(t *testing.T) {
 		t.Errorf("public key prints as %s, want %s", got, want)
 	}
 }
+
+// Kept secrets are those of DH. Those with keys of low order are refused, however often.
+func TestKeptDH(t *testing.T) {
+	pair := NewKeyPair(PrivateKey{7})
+	keeping := pair.Keeping()
+	for i := range 2 * maxKept {
+		peer := PrivateKey{byte(i), byte(i >> 8), 1}.Public()
+		for _, from := range []KeyPair{pair, keeping, keeping} {
+			got, err := from.KeptDH(peer)
+			if want, _ := pair.DH(peer); err != nil || got != want {
+				t.Fatalf("with peer %d: %x, %v; want %x", i, got, err, want)
+			}
+		}
+		if kept := len(keeping.kept.shared); kept > maxKept {
+			t.Fatalf("%d secrets are kept", kept)
+		}
+	}
+	for range 2 {
+		if _, err := keeping.KeptDH(lowOrder[0]); !errors.Is(err, ErrLowOrder) {
+			t.Errorf("with a key of low order: %v", err)
+		}
+	}
+}

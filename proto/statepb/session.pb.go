@@ -247,7 +247,8 @@ type SendingChain struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	RatchetPrivate []byte                 `protobuf:"bytes,1,opt,name=ratchet_private,json=ratchetPrivate,proto3" json:"ratchet_private,omitempty"`
 	ChainKey       []byte                 `protobuf:"bytes,2,opt,name=chain_key,json=chainKey,proto3" json:"chain_key,omitempty"`
-	Counter        uint32                 `protobuf:"varint,3,opt,name=counter,proto3" json:"counter,omitempty"` // of the next message
+	Counter        uint32                 `protobuf:"varint,3,opt,name=counter,proto3" json:"counter,omitempty"`                                 // of the next message
+	RatchetPublic  []byte                 `protobuf:"bytes,4,opt,name=ratchet_public,json=ratchetPublic,proto3" json:"ratchet_public,omitempty"` // empty in the form of earlier versions
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -302,6 +303,13 @@ func (x *SendingChain) GetCounter() uint32 {
 		return x.Counter
 	}
 	return 0
+}
+
+func (x *SendingChain) GetRatchetPublic() []byte {
+	if x != nil {
+		return x.RatchetPublic
+	}
+	return nil
 }
 
 // ReceivingChain is the receiving chain of one ratchet key of the peer.
@@ -457,11 +465,12 @@ const file_session_proto_rawDesc = "" +
 	"\x0fregistration_id\x18\x01 \x01(\rR\x0eregistrationId\x120\n" +
 	"\x12one_time_prekey_id\x18\x02 \x01(\rH\x00R\x0foneTimePrekeyId\x88\x01\x01\x12(\n" +
 	"\x10signed_prekey_id\x18\x03 \x01(\rR\x0esignedPrekeyIdB\x15\n" +
-	"\x13_one_time_prekey_id\"n\n" +
+	"\x13_one_time_prekey_id\"\x95\x01\n" +
 	"\fSendingChain\x12'\n" +
 	"\x0fratchet_private\x18\x01 \x01(\fR\x0eratchetPrivate\x12\x1b\n" +
 	"\tchain_key\x18\x02 \x01(\fR\bchainKey\x12\x18\n" +
-	"\acounter\x18\x03 \x01(\rR\acounter\"\xcc\x01\n" +
+	"\acounter\x18\x03 \x01(\rR\acounter\x12%\n" +
+	"\x0eratchet_public\x18\x04 \x01(\fR\rratchetPublic\"\xcc\x01\n" +
 	"\x0eReceivingChain\x12%\n" +
 	"\x0eratchet_public\x18\x01 \x01(\fR\rratchetPublic\x12\x1b\n" +
 	"\tchain_key\x18\x02 \x01(\fR\bchainKey\x12\x18\n" +

@@ -144,6 +144,7 @@ var codeTable = []struct {
 	{keystore.ErrNotWritable, record.CodeReadOnly},
 	{keystore.ErrTooCostly, record.CodeTooCostly},
 	{keystore.ErrLocked, record.CodeLocked},
+	{errConfigBusy, record.CodeLocked},
 	{keystore.ErrPassphraseRequired, record.CodePassphraseRequired},
 	{keystore.ErrPassphrase, record.CodeWrongPassphrase},
 	{keystore.ErrKeyFile, record.CodeWrongPassphrase},

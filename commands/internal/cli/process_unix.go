@@ -119,3 +119,20 @@ func Detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true}
 
 // Terminate asks a process to end.
 func Terminate(process *os.Process) error { return process.Signal(syscall.SIGTERM) }
+
+// lockFolder locks a folder until it is closed. It returns errConfigBusy if another process holds the lock.
+func lockFolder(dir string) (*os.File, error) {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return folder, nil
+	}
+	folder.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
+		return nil, errConfigBusy
+	}
+	return nil, fmt.Errorf("locking %s: %w", dir, err)
+}

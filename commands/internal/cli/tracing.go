@@ -35,7 +35,11 @@ func (app *App) AddTraceFlag(flags *pflag.FlagSet) {
 		"write the way of each message: records to '-' or FILE.jsonl, OpenTelemetry to FILE.json,\n"+
 			"a timeline to FILE.svg; may be repeated")
 	refuse(flags, "trace", func() error {
-		return tracefiles.Check(app.tracing.files[len(app.tracing.files)-1])
+		file := app.tracing.files[len(app.tracing.files)-1]
+		if err := tracefiles.Check(file); err != nil {
+			return err
+		}
+		return tracefiles.CheckWritable(file) // before anything is sent
 	})
 }
 
@@ -60,6 +64,9 @@ func (app *App) writeTraces(err error) error {
 	traces, lost := app.tracing.recorder.Take(true)
 	if lost > 0 {
 		app.Log.Warn("too many messages to trace all of them", "left_out", lost)
+	}
+	if err != nil && len(traces) == 0 {
+		return err // a failed run leaves no empty file
 	}
 	app.keepTraces(traces)
 	var errs []error

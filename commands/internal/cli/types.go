@@ -28,6 +28,11 @@ func (t *Types) Use(app *App, cmd *cobra.Command) error {
 	if len(t.only) > 0 && len(t.skip) > 0 {
 		return UsageError(errors.New("--only and --skip exclude each other"))
 	}
+	for name, kinds := range map[string][]string{"only": t.only, "skip": t.skip} {
+		if cmd.Flags().Changed(name) && len(kinds) == 0 {
+			return UsageError(fmt.Errorf("--%s names no type of record", name))
+		}
+	}
 	if len(t.only) == 0 && len(t.skip) == 0 {
 		return nil
 	}

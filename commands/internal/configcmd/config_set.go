@@ -23,19 +23,20 @@ func newSetCommand(app *cli.App) *cobra.Command {
 		Use:   "set NAME VALUE",
 		Short: "Write a setting to the config file",
 		Long: "Check the value of a setting, and write it to the config file, which is made if there is none. The file is\n" +
-			"replaced as a whole, so that a reader finds the old or the new one. It works although another entry of the\n" +
-			"file is wrong. With - the value comes from stdin: other users can see arguments, and the URL of a proxy may\n" +
-			"have a password. Flags and environment variables override the file: see 'config show --origin'.",
+			"replaced as a whole, so that a reader finds the old or the new one. Of several changes at one moment none is\n" +
+			"lost. It works although another entry of the file is wrong. With - the value comes from stdin: other users\n" +
+			"can see arguments, and the URL of a proxy may have a password. Flags and environment variables override the\n" +
+			"file: see 'config show --origin'.",
 		Examples: []string{
 			"sessiontool config set timeout 30s",
 			"sessiontool config set account alice",
 		},
 		Complete: completeSettings,
 		Prints:   []string{record.TypeSetting},
-		Exits:    cli.Exits{record.ExitUsage: "no such setting, or not a value of it"},
+		Exits:    cli.Exits{record.ExitUsage: "no such setting, or not a value of it", record.ExitLocked: ""},
 		Run: func(cmd *cobra.Command, args []string) error {
-			return app.RunDespite(func(context.Context, error) error {
-				return runSet(app, cmd.Flags(), args[0], args[1])
+			return app.RunDespite(func(ctx context.Context, _ error) error {
+				return runSet(ctx, app, cmd.Flags(), args[0], args[1])
 			})(cmd, args)
 		},
 	})
@@ -49,7 +50,7 @@ func completeSettings(_ *cobra.Command, args []string, _ string) ([]string, cobr
 	return cli.Settings, cobra.ShellCompDirectiveNoFileComp
 }
 
-func runSet(app *cli.App, flags *pflag.FlagSet, name, value string) error {
+func runSet(ctx context.Context, app *cli.App, flags *pflag.FlagSet, name, value string) error {
 	setting, err := settingNamed(name)
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func runSet(app *cli.App, flags *pflag.FlagSet, name, value string) error {
 		return cli.UsageError(errors.New(
 			"other users can read arguments: give a proxy that has a password on stdin, with - as the value"))
 	}
-	path, err := cli.ChangeConfig(app.Streams.Env, func(entries map[string]json.RawMessage) error {
+	path, err := cli.ChangeConfig(ctx, app.Streams.Env, func(entries map[string]json.RawMessage) error {
 		if err := oneSource(entries, setting); err != nil {
 			return err
 		}

@@ -23,20 +23,22 @@ func newUnsetCommand(app *cli.App) *cobra.Command {
 		Examples: []string{"sessiontool config unset timeout"},
 		Complete: completeSettings,
 		Prints:   []string{record.TypeSetting},
-		Exits:    cli.Exits{record.ExitUsage: "no such setting"},
+		Exits:    cli.Exits{record.ExitUsage: "no such setting", record.ExitLocked: ""},
 		Run: func(cmd *cobra.Command, args []string) error {
-			return app.RunDespite(func(context.Context, error) error { return runUnset(app, args[0]) })(cmd, args)
+			return app.RunDespite(func(ctx context.Context, _ error) error {
+				return runUnset(ctx, app, args[0])
+			})(cmd, args)
 		},
 	})
 }
 
-func runUnset(app *cli.App, name string) error {
+func runUnset(ctx context.Context, app *cli.App, name string) error {
 	setting, known := cli.SettingNamed(name)
 	key := name
 	if known {
 		key = cli.FileKeyOf(setting)
 	}
-	path, err := cli.ChangeConfig(app.Streams.Env, func(entries map[string]json.RawMessage) error {
+	path, err := cli.ChangeConfig(ctx, app.Streams.Env, func(entries map[string]json.RawMessage) error {
 		if _, has := entries[key]; !has && !known {
 			near := cli.Suggest(setting, append(slices.Collect(maps.Keys(entries)), cli.Settings...))
 			return cli.UsageError(errors.New(cli.DidYouMean(fmt.Sprintf("there is no setting %q", name), "", near)))

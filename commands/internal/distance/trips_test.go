@@ -4,6 +4,7 @@ package distance
 
 import (
 	"crypto/ed25519"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -105,6 +106,7 @@ func TestBatch(t *testing.T) {
 		_, took := w.run("alice", w.batch(size, "bob"), "send")
 		// the first draft goes ahead; then 32 are under way
 		wantTrips(t, "the batch", took, 1+(size-1+31)/32)
+		t.Logf("%s: %d syncs", w.generation, w.syncs-before)
 		if syncs := w.syncs - before; syncs > 2*size {
 			t.Errorf("%d messages took %d syncs", size, syncs)
 		}
@@ -112,6 +114,33 @@ func TestBatch(t *testing.T) {
 		w.inOrder(got, size)
 		if most := 4.0; w.generation == storage.Generation28 && trips(took) > most {
 			t.Errorf("the poll took %.2f onion round trips", trips(took))
+		}
+	})
+}
+
+// The swarms of recipients who never got anything are looked up beside the messages before them.
+func TestBatchToMany(t *testing.T) {
+	both(t, 12, 2, func(t *testing.T, w *world) {
+		size, recipients := 160, 160
+		if os.Getenv(longVariable) != "" {
+			size, recipients = 1000, 200
+		}
+		var drafts strings.Builder
+		for i := range size {
+			to := sha512.Sum512_256(fmt.Append(nil, i%recipients))
+			fmt.Fprintf(&drafts, `{"to":"05%x","text":"%d"}`+"\n", to, i)
+		}
+		w.person("alice")
+		w.run("alice", "", "poll")
+		before := w.requests[storage.MethodSwarm]
+		_, took := w.run("alice", drafts.String(), "send", "--protocol", "session-v1")
+		t.Logf("%s: %d drafts to %d recipients take %v", w.generation, size, recipients, took)
+		// beside those of TestBatch, one for the first swarm, and half of one for the first of the others
+		if most := float64(1+(size-1+31)/32) + 2.6; trips(took) > most {
+			t.Errorf("they take %.2f onion round trips, at most %g", trips(took), most)
+		}
+		if asked := w.requests[storage.MethodSwarm] - before; asked > recipients+recipients/8 {
+			t.Errorf("%d swarms were looked up with %d requests", recipients, asked)
 		}
 	})
 }

@@ -175,7 +175,7 @@ func (s *sender) prepare(ctx context.Context, draft account.Draft) (cli.Task, er
 		}
 		s.sealer = &batchSealer{
 			account: s.account, router: s.router, keys: route.NewPeerKeys(s.account, client, s.app.Log), seal: s.seal,
-			last: make(map[sessionid.ID]chan struct{}),
+			expect: client.ExpectSwarm, last: make(map[sessionid.ID]chan struct{}),
 		}
 	}
 	over := s.first.pass(ctx)

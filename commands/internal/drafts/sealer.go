@@ -17,7 +17,9 @@ type batchSealer struct {
 	router  *route.Router
 	keys    *route.PeerKeys
 	seal    SealFunc
+	expect  func(sessionid.ID)             // begins to look up a swarm that will be needed
 	last    map[sessionid.ID]chan struct{} // by recipient: closed when the latest waiting draft is sealed
+	several bool                           // one has begun
 }
 
 // sealing is a draft that is sealed, or waits for it, with its place among those to its recipient.
@@ -52,6 +54,10 @@ func (s *batchSealer) begin(ctx context.Context, draft account.Draft, unknown er
 		}
 	}
 	one.place = s.router.Queue(draft.To)
+	if s.several {
+		s.expect(draft.To)
+	}
+	s.several = true
 	if !wanted && before == nil {
 		one.seals(ctx)
 		return one, nil

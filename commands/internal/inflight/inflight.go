@@ -8,15 +8,18 @@ import (
 )
 
 // Tasks runs a bounded number of tasks at one time, in the order in which they come. A task that takes much longer than
-// others, such as one that waits for a node that is gone, is late: it gives its place to the next one. So that not each
-// task of a kind has to be found late, such as those to one recipient, later ones of its kind are late from the start.
+// others, such as one that waits for a node that is gone, is late: it gives its place to the next one. On a busy
+// machine, where all take long, none is late: more of them at one time would only make it busier. So that not each task
+// of a kind has to be found late, such as those to one recipient, later ones of its kind are late from the start.
 type Tasks struct {
 	mostRunning, mostLate, mostSlow int
 
 	mu            sync.Mutex
 	room          sync.Cond // running or late has decreased, or a kind has become slow
 	running, late int
-	overdue       []*task // late ones that still have a place, because as many as may be are late
+	active        []*task     // in the order of their start
+	overdue       []*task     // late ones that still have a place, because as many as may be are late
+	ends          []time.Time // of the last share of tasks
 
 	took []time.Duration // by the last tasks that were not late
 	slow map[string]bool // kinds whose tasks are late
@@ -28,6 +31,8 @@ type task struct {
 	started time.Time
 	late    bool // has no place
 	over    bool
+	passed  int // tasks that started later and have ended
+	timer   *time.Timer
 }
 
 // New returns a runner of up to running tasks. Beside them up to late tasks may be late, or up to slow ones if they are
@@ -46,16 +51,18 @@ func (t *Tasks) Go(kind string, do func()) {
 		t.room.Wait()
 	}
 	one := &task{kind: kind, started: time.Now()}
+	t.active = append(t.active, one)
 	if t.startsLate(kind) {
 		one.late = true
 		t.late++
 	} else {
 		t.running++
 	}
-	patience := t.patience()
+	if t.mostLate > 0 {
+		one.timer = time.AfterFunc(t.patience(), func() { t.overtime(one) })
+	}
 	go func() {
 		if t.mostLate > 0 {
-			defer time.AfterFunc(patience, func() { t.overtime(one) }).Stop()
 			defer time.AfterFunc(slowAfter, func() { t.crawls(one) }).Stop()
 		}
 		defer t.end(one)
@@ -66,15 +73,23 @@ func (t *Tasks) Go(kind string, do func()) {
 // startsLate reports whether a task of this kind may start without a place. t.mu is held.
 func (t *Tasks) startsLate(kind string) bool { return t.slow[kind] && t.late < t.mostSlow }
 
-// overtime finds that a task is late.
+// overtime finds whether a task that takes long is late: others have passed it, or few end at all.
 func (t *Tasks) overtime(one *task) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !one.over && !one.late {
+	patience := t.patience()
+	switch {
+	case one.over, one.late:
+	case one.passed < t.share() && len(t.ends) == t.share() && time.Since(t.ends[0]) < patience/2:
+		one.timer.Reset(patience / 4)
+	default:
 		t.overdue = append(t.overdue, one)
 		t.yield()
 	}
 }
+
+// share is how many tasks must pass one before it is late, unless fewer end in half of the time of its patience.
+func (t *Tasks) share() int { return (t.mostRunning + 3) / 4 }
 
 // yield takes the places of as many overdue tasks as may be late. t.mu is held.
 func (t *Tasks) yield() {
@@ -107,7 +122,20 @@ func (t *Tasks) end(one *task) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	one.over = true
-	took := time.Since(one.started)
+	if one.timer != nil {
+		one.timer.Stop()
+	}
+	for i, other := range t.active {
+		if other == one {
+			t.active = slices.Delete(t.active, i, i+1)
+			break
+		}
+		other.passed++
+	}
+	now := time.Now()
+	t.ends = append(t.ends, now)
+	t.ends = t.ends[max(len(t.ends)-t.share(), 0):]
+	took := now.Sub(one.started)
 	if took < slowAfter {
 		delete(t.slow, one.kind)
 	}

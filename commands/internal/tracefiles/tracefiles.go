@@ -30,6 +30,29 @@ func Check(file string) error {
 	return errors.New("a file of traces is '-' or ends in .jsonl, .json or .svg")
 }
 
+// CheckWritable returns an error for a file that cannot be written. It changes no file and leaves no new one.
+func CheckWritable(file string) error {
+	if file == Stdout {
+		return nil
+	}
+	created, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		return errors.Join(created.Close(), os.Remove(file))
+	}
+	info, statErr := os.Stat(file)
+	switch {
+	case statErr != nil:
+		return err
+	case !info.Mode().IsRegular() && !info.IsDir(): // opening a pipe would wait for its reader
+		return nil
+	}
+	existing, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return existing.Close()
+}
+
 // Write writes traces into a file, in the format that its name has. version is that of the program. Only the user can
 // read the file.
 func Write(file, version string, traces []trace.Trace) error {

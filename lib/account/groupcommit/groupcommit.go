@@ -8,6 +8,7 @@ package groupcommit
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -115,6 +116,7 @@ func (g *Group) take(stop context.CancelFunc) []*Pending {
 
 func (g *Group) run() {
 	for {
+		runtime.Gosched() // those that run already and are about to begin a transaction are part of the commit
 		ctx, stop := context.WithCancel(context.Background())
 		taken := g.take(stop)
 		if len(taken) > 0 {

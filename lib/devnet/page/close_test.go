@@ -16,12 +16,8 @@ func TestCloseEndsStreams(t *testing.T) {
 	stream := open(t, p)
 	var hello helloText
 	read(t, stream, "hello", &hello)
-	began := time.Now()
 	if err := p.Close(context.Background()); err != nil {
 		t.Fatal(err)
-	}
-	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("closing took %v", took)
 	}
 	if _, err := io.ReadAll(stream); err != nil {
 		t.Errorf("the stream ends with %v", err)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"sessiontool/lib/internal/await"
 )
 
 func TestLimiter(t *testing.T) {
@@ -134,7 +136,7 @@ func TestListenerIsBounded(t *testing.T) {
 		t.Errorf("%d connections are open, want %d", listener.count, most)
 	}
 	for i, conn := range ours[:2] {
-		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(await.Hang)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {

@@ -27,15 +27,22 @@ type listedNode struct {
 }
 
 // Parse reads a node list in one of two forms: the answer of a seed to get_n_service_nodes, or one JSON object for
-// each node with the fields of a node record. Of nodes with the same key the first counts. It refuses what is not a
+// each node with the fields of a node record, one after the other or in an array. Of nodes with the same key the first counts. It refuses what is not a
 // list, and a list without usable nodes. The error wraps [Err].
 func Parse(data []byte) ([]Node, error) {
 	var form struct {
 		Result json.RawMessage `json:"result"`
 	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, fmt.Errorf("%w: it is empty", Err)
+	}
+	data, err := unlisted(data)
+	if err != nil {
+		return nil, err
+	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if err := decoder.Decode(&form); err != nil {
-		return nil, fmt.Errorf("%w: %w", Err, err)
+		return nil, fmt.Errorf("%w: node 1: %w", Err, problem(err))
 	}
 	if len(form.Result) > 0 {
 		nodes, _, err := ParseSeedAnswer(data)
@@ -45,6 +52,39 @@ func Parse(data []byte) ([]Node, error) {
 		return nodes, nil
 	}
 	return parseListed(data)
+}
+
+// unlisted returns the elements of a JSON array one after the other, and anything else as it is.
+func unlisted(data []byte) ([]byte, error) {
+	if bytes.TrimSpace(data)[0] != '[' {
+		return data, nil
+	}
+	var elements []json.RawMessage
+	if err := json.Unmarshal(data, &elements); err != nil {
+		return nil, fmt.Errorf("%w: %w", Err, problem(err))
+	}
+	if len(elements) == 0 {
+		return nil, fmt.Errorf("%w: it is empty", Err)
+	}
+	var lines []byte
+	for _, element := range elements {
+		lines = append(append(lines, element...), '\n')
+	}
+	return lines, nil
+}
+
+// problem returns what is wrong with JSON, without words of Go.
+func problem(err error) error {
+	wrong := (*json.UnmarshalTypeError)(nil)
+	switch {
+	case errors.As(err, &wrong) && wrong.Field == "":
+		return fmt.Errorf("it is a JSON %s, not an object", wrong.Value)
+	case errors.As(err, &wrong):
+		return fmt.Errorf("%s is a JSON %s", wrong.Field, wrong.Value)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("it is cut off")
+	}
+	return err
 }
 
 func parseListed(data []byte) (nodes []Node, err error) {
@@ -57,7 +97,7 @@ func parseListed(data []byte) (nodes []Node, err error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: node %d: %w", Err, count, err)
+			return nil, fmt.Errorf("%w: node %d: %w", Err, count, problem(err))
 		}
 		if count > MaxNodes {
 			return nil, fmt.Errorf("%w: it has more than %d nodes", Err, MaxNodes)

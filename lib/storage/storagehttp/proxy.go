@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,6 +32,8 @@ type Proxy struct {
 	url *url.URL
 	// loopback is set if connections to this machine do not need the proxy.
 	loopback bool
+	// hung is when the proxy was last found to hang, in Unix nanoseconds. All connections of a client share it.
+	hung *atomic.Int64
 }
 
 // ParseProxy reads the URL of a proxy: socks5h, socks5, http or https, with a host. An http proxy has to allow CONNECT.
@@ -47,7 +50,7 @@ func ParseProxy(text string, exceptLoopback bool) (Proxy, error) {
 		return Proxy{}, fmt.Errorf("%w: %q has more than a host and a port", ErrProxyURL, parsed.Redacted())
 	}
 	parsed.Path = ""
-	return Proxy{parsed, exceptLoopback}, nil
+	return Proxy{parsed, exceptLoopback, new(atomic.Int64)}, nil
 }
 
 // IsZero reports whether there is no proxy.
@@ -79,8 +82,21 @@ func (p Proxy) Check(ctx context.Context) error {
 	return conn.Close()
 }
 
-// proxyTimeout bounds the time for a connection to the proxy itself.
-const proxyTimeout = 5 * time.Second
+// Bounds for the proxy itself. Together they are shorter than the time for a seed, so that a proxy that hangs is not
+// taken for a seed that does.
+const (
+	proxyTimeout = 4 * time.Second // for a connection, and for the first answer of a SOCKS proxy, which needs no server
+	// connectPatience is how long an http proxy may be silent before it is asked whether it answers at all, for
+	// probeTimeout at most: its answer to CONNECT takes as long as its connection to the server.
+	connectPatience = 2 * time.Second
+	probeTimeout    = 2 * time.Second
+	// hungFor is how long a proxy that hangs is not tried again. A command makes several requests in a row, and would
+	// wait for each.
+	hungFor = 8 * time.Second
+)
+
+// errProxySilent reports a proxy that hangs: it accepts no connection in time, or answers nothing on one.
+var errProxySilent = fmt.Errorf("%w: it does not answer", ErrProxy)
 
 // use makes a transport take the proxy for each connection.
 func (p Proxy) use(transport *http.Transport) {
@@ -99,7 +115,11 @@ func (p Proxy) use(transport *http.Transport) {
 			if address != p.address() {
 				return direct(ctx, network, address)
 			}
-			return p.reach(ctx, direct)
+			conn, err := p.reach(ctx, direct)
+			if err != nil {
+				return nil, err
+			}
+			return &greeting{Conn: conn, proxy: p}, nil
 		}
 		return
 	}
@@ -119,6 +139,9 @@ func (p Proxy) skips(host string) bool { return p.loopback && isLoopback(host) }
 
 // reach connects to the proxy itself.
 func (p Proxy) reach(ctx context.Context, dial DialFunc) (net.Conn, error) {
+	if time.Since(time.Unix(0, p.hung.Load())) < hungFor {
+		return nil, errProxySilent
+	}
 	dialing, cancel := context.WithTimeout(ctx, proxyTimeout)
 	defer cancel()
 	conn, err := dial(dialing, "tcp", p.address())
@@ -129,13 +152,22 @@ func (p Proxy) reach(ctx context.Context, dial DialFunc) (net.Conn, error) {
 		}
 		conn = secure
 	}
-	if err != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("%w: %w", ErrProxy, err)
-	}
-	if err != nil {
+	late := net.Error(nil)
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case dialing.Err() != nil, errors.As(err, &late) && late.Timeout():
+		return nil, fmt.Errorf("%w: no connection within %s", p.hangs(), proxyTimeout)
 	}
-	return conn, nil
+	return nil, fmt.Errorf("%w: %w", ErrProxy, err)
+}
+
+// hangs records that the proxy hangs, and returns the error for it.
+func (p Proxy) hangs() error {
+	p.hung.Store(time.Now().UnixNano())
+	return errProxySilent
 }
 
 // connect asks an http proxy for a connection to address (RFC 9110 section 9.3.6).
@@ -144,8 +176,16 @@ func (p Proxy) connect(ctx context.Context, dial DialFunc, address string) (_ ne
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	watch := time.AfterFunc(connectPatience, func() {
+		if p.silent(ctx, dial) {
+			cancel(p.hangs())
+		}
+	})
 	defer func() {
+		watch.Stop()
 		if !stop() {
 			err = context.Cause(ctx)
 		}
@@ -176,6 +216,45 @@ func (p Proxy) connect(ctx context.Context, dial DialFunc, address string) (_ ne
 		return nil, fmt.Errorf("%w: it answers CONNECT with %.80q", ErrProxy, answer.Status)
 	}
 	return nil, fmt.Errorf("the proxy has no way to the server: it answers CONNECT with %.80q", answer.Status)
+}
+
+// silent reports whether an http proxy answers not even a request that it can answer alone (RFC 9110 section 7.6.2).
+// Any answer and any end of the connection will do.
+func (p Proxy) silent(ctx context.Context, dial DialFunc) bool {
+	probing, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	conn, err := p.reach(probing, dial)
+	if err != nil {
+		return ctx.Err() == nil && probing.Err() != nil
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(probing, func() { conn.Close() })
+	defer stop()
+	if _, err := fmt.Fprintf(conn, "OPTIONS * HTTP/1.1\r\nHost: %s\r\nMax-Forwards: 0\r\n\r\n", p.url.Host); err == nil {
+		_, _ = conn.Read(make([]byte, 1))
+	}
+	return ctx.Err() == nil && probing.Err() != nil
+}
+
+// greeting is a connection to a SOCKS proxy. Its first Read ends after proxyTimeout.
+type greeting struct {
+	net.Conn
+	proxy   Proxy
+	greeted bool // by the proxy; only the one reader of a connection uses it
+}
+
+// Read implements [net.Conn].
+func (g *greeting) Read(b []byte) (n int, err error) {
+	if g.greeted {
+		return g.Conn.Read(b)
+	}
+	late := time.AfterFunc(proxyTimeout, func() { g.Conn.Close() })
+	n, err = g.Conn.Read(b)
+	if !late.Stop() && n == 0 {
+		err = g.proxy.hangs()
+	}
+	g.greeted = n > 0
+	return n, err
 }
 
 // address is the address of the proxy as net/http dials it.

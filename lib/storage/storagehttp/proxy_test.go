@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"sessiontool/lib/fakeproxy"
+	"sessiontool/lib/internal/await"
 )
 
 func listen(t *testing.T) net.Listener {
@@ -106,7 +106,7 @@ func TestProxyIsNone(t *testing.T) {
 		listener := listen(t)
 		proxy := start(listener)
 		client := proxied(t, name+listener.Addr().String(), false)
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), await.Hang)
 		if _, err := client.PostNode(ctx, host, port, "/", nil); !errors.Is(err, ErrProxy) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -116,6 +116,49 @@ func TestProxyIsNone(t *testing.T) {
 	if connections != 0 {
 		t.Errorf("%d connections reach the node", connections)
 	}
+}
+
+// A proxy that accepts connections and answers nothing is at fault itself. One that has no answer of a server yet is not.
+func TestProxyHangs(t *testing.T) {
+	for _, scheme := range []string{"socks5h", "http"} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			silent := listen(t) // connections wait in its backlog
+			defer silent.Close()
+			client := proxied(t, scheme+"://"+silent.Addr().String(), false)
+			for range 3 { // the time of a test is that of the first
+				if _, err := client.PostNode(t.Context(), "192.0.2.1", 1, "/", nil); !errors.Is(err, ErrProxy) ||
+					!strings.Contains(err.Error(), "does not answer") {
+					t.Errorf("%v", err)
+				}
+			}
+		})
+	}
+	t.Run("server", func(t *testing.T) {
+		t.Parallel()
+		listener := listen(t)
+		asked := make(chan string, 2)
+		proxy := &http.Server{DisableGeneralOptionsHandler: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked <- r.Method
+			if r.Method == http.MethodConnect {
+				<-r.Context().Done()
+			}
+		})}
+		go proxy.Serve(listener)
+		defer proxy.Close()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stopped := errors.New("stopped")
+		go func() {
+			for range cap(asked) {
+				<-asked
+			}
+			cancel(stopped) // the proxy has answered by itself
+		}()
+		_, err := proxied(t, "http://"+listener.Addr().String(), false).PostNode(ctx, "192.0.2.1", 1, "/", nil)
+		if errors.Is(err, ErrProxy) {
+			t.Errorf("%v", err)
+		}
+	})
 }
 
 // A proxy of other programs is not asked for connections to this machine.

@@ -45,6 +45,7 @@ func (x *SessionRecord) String() string {
 func (*SessionRecord) ProtoMessage() {}
 
 func (x *SessionRecord) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_session_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -99,6 +100,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_session_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -202,6 +204,7 @@ func (x *PendingPreKey) String() string {
 func (*PendingPreKey) ProtoMessage() {}
 
 func (x *PendingPreKey) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_session_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -264,6 +267,7 @@ func (x *SendingChain) String() string {
 func (*SendingChain) ProtoMessage() {}
 
 func (x *SendingChain) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_session_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -334,6 +338,7 @@ func (x *ReceivingChain) String() string {
 func (*ReceivingChain) ProtoMessage() {}
 
 func (x *ReceivingChain) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_session_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -408,6 +413,7 @@ func (x *SkippedKey) String() string {
 func (*SkippedKey) ProtoMessage() {}
 
 func (x *SkippedKey) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_session_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -511,7 +517,6 @@ var file_session_proto_depIdxs = []int32{
 	0, // [0:5] is the sub-list for field type_name
 }
 
-func init() { file_session_proto_init() }
 func file_session_proto_init() {
 	if File_session_proto != nil {
 		return

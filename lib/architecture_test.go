@@ -31,7 +31,7 @@ var layers = [][]string{
 		"lib/devicegroup", "lib/trace", "lib/schema", "lib/schema/infer",
 		"lib/schema/schematest",
 	},
-	{"lib/storage"},
+	{"lib/storage", "lib/storage/tickets"},
 	{"lib/storage/rpc20", "lib/storage/rpc28", "lib/storage/syncroute", "lib/storage/nodelist",
 		"lib/storage/storagehttp"},
 	{"lib/storage/signtext", "lib/network/latency", "lib/network/lag", "lib/network/public", "lib/network/clocks",

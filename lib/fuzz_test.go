@@ -33,6 +33,7 @@ var fuzzedElsewhere = map[string]string{
 	"lib/account/contacts.Decode":            "lib/account.FuzzReceive",
 	"lib/account/tables.ReadForm":            "lib/account/inbox.FuzzDecodeEvent",
 	"lib/route/mailbox.readChange":           "lib/storage/rpc28.FuzzParse28",
+	"lib/storage/rpc20.ParsePage":            "lib/storage.FuzzParseAnswers",
 	"keystore/internal/tree.parseState":      "sealed: TestDamagedCopies damages it",
 	"lib/node/store.Open":                    "it opens a folder: TestDamagedDatabases",
 	"lib/node/store/kv.Open":                 "it opens files: TestDamagedCopies",

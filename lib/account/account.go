@@ -142,6 +142,7 @@ func create(ctx context.Context, store *keystore.Store, env Environment, name st
 	}
 	a := newAccount(store, env, name)
 	a.keys = sessionid.KeysFromSeed(seed)
+	a.keys.X25519 = a.keys.X25519.Keeping()
 	a.id = id
 	a.id.RegistrationID, a.id.CreatedAt = registration, env.Now().UTC()
 	err = store.CreateAccount(ctx, name, func(tx *keystore.Tx) error {
@@ -199,6 +200,7 @@ func (a *Account) load(tx *keystore.Tx) error {
 		return fmt.Errorf("identity: %w", keystore.ErrCorrupt)
 	}
 	a.keys = sessionid.KeysFromSeed(sessionid.Seed(a.id.Seed))
+	a.keys.X25519 = a.keys.X25519.Keeping()
 	return nil
 }
 

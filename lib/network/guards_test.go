@@ -21,7 +21,7 @@ func TestGuardsAreKept(t *testing.T) {
 	}
 	for range 5 {
 		closeClient(t, c)
-		clock.pass(2 * nodesFreshFor)
+		clock.pass(nodesUsedFor)
 		c = open(t, config)
 		for range 5 {
 			path := ask(t, c, nodeOf(t, c, net.Nodes[0])).Path

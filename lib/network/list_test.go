@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,7 +94,7 @@ func TestSilentSeedsAreAskedAgainLater(t *testing.T) {
 	run(1, false)
 	silent = true
 	run(0, false)
-	clock.pass(nodesFreshFor)
+	clock.pass(nodesUsedFor)
 	run(1, true)
 	run(0, true)
 	clock.pass(silentSeedsFor)
@@ -101,6 +102,36 @@ func TestSilentSeedsAreAskedAgainLater(t *testing.T) {
 	silent = false
 	clock.pass(silentSeedsFor)
 	run(1, false)
+}
+
+// A list that is a little old is used while the seeds are asked for another one, once.
+func TestListIsRenewedBeside(t *testing.T) {
+	net, clock := startFakenet(t, 4), newClock()
+	answer := listAnswer(t, net)
+	var asked atomic.Int64
+	gate := make(chan struct{})
+	seed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) > 1 {
+			<-gate
+		}
+		w.Write(answer)
+	}))
+	t.Cleanup(seed.Close)
+	config := configOf(t, seed.URL)
+	config.Now = clock.Now
+	c := open(t, config)
+	for _, pass := range []time.Duration{0, nodesFreshFor, time.Hour} {
+		clock.pass(pass)
+		if nodes, err := c.Nodes(t.Context()); err != nil || len(nodes) != 4 {
+			t.Fatalf("after %s: %d nodes, %v", pass, len(nodes), err)
+		}
+	}
+	close(gate)
+	c.work.Wait()
+	if got := c.List(); got.Old || !got.At.Equal(clock.Now()) || asked.Load() != 2 {
+		t.Errorf("asked %d times, %+v at %s", asked.Load(), got, clock.Now())
+	}
+	closeClient(t, c)
 }
 
 // listAnswer is the answer of a seed that lists the nodes of a fakenet.

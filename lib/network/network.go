@@ -16,14 +16,17 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"sessiontool/lib/internal/waitmutex"
+	"sessiontool/lib/network/clocks"
 	"sessiontool/lib/network/latency"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/storagehttp"
+	"sessiontool/lib/storage/tickets"
 )
 
 // Errors of this package. All but [ErrBadNetwork] are worth a retry. If this machine or its proxy is at fault, an error
@@ -52,7 +55,8 @@ type Config struct {
 	OnionCipher  onion.Cipher       // onion.AESGCM, as all clients used to seal, or onion.XChaCha20
 	Random       io.Reader          // safe for concurrent use
 	Now          func() time.Time
-	Log          *slog.Logger // nil: no log
+	SinceBoot    func() (since time.Duration, known bool) // how long the machine runs; nil: [clocks.SinceBoot]
+	Log          *slog.Logger                             // nil: no log
 	// Late is the minimum time before an answer is late, however quick others were; 0 means 200 ms.
 	Late  time.Duration
 	Dial  storagehttp.DialFunc // opens connections to guards and seeds; nil: those of storagehttp.NewClient
@@ -75,9 +79,14 @@ type Client struct {
 	// post, but in tests
 	carry func(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error)
 	now   func() time.Time
-	log   *slog.Logger
-	http  *storagehttp.Client
-	round time.Duration // for one onion request
+	// how long this machine runs
+	sinceBoot func() (time.Duration, bool)
+	log       *slog.Logger
+	http      *storagehttp.Client
+	// TLS sessions with guards
+	tickets *tickets.Cache
+	round   time.Duration // for one onion request
+	trial   time.Duration // for the answer of a candidate for a guard
 
 	// work has the diagnoses, which outlive their requests. They end when background does.
 	background context.Context
@@ -98,6 +107,7 @@ type Client struct {
 	state      state
 	index      map[Key]int // into state.Nodes
 	rng        *rand.Rand
+	refreshing bool         // see refreshBeside
 	askedAt    time.Time    // when this run last asked the seeds, with or without success
 	overheard  map[Key]bool // nodes that have raised doubt about the clock in this run
 	file       stateFile
@@ -120,10 +130,17 @@ func New(config Config) (*Client, error) {
 	c := &Client{
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random,
 		now: config.Now, log: config.Log,
-		http: storagehttp.NewClientOver(config.Dial, config.Proxy), round: roundTimeout, file: stateFile{path: config.StateFile},
+		http: storagehttp.NewClientOver(config.Dial, config.Proxy), round: roundTimeout, trial: guardTimeout,
+		file:      stateFile{path: config.StateFile},
 		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time), failedAt: make(map[Key]time.Time),
 		overheard: make(map[Key]bool), samples: make(latency.Samples), soonest: config.Late,
-		proxied: !config.Proxy.IsZero(),
+		proxied: !config.Proxy.IsZero(), sinceBoot: clocks.SinceBoot,
+	}
+	switch {
+	case config.SinceBoot != nil:
+		c.sinceBoot = config.SinceBoot
+	case config.Carry != nil: // in a simulation the machine says nothing
+		c.sinceBoot = func() (time.Duration, bool) { return 0, false }
 	}
 	c.carry = c.post
 	if config.Carry != nil {
@@ -169,7 +186,8 @@ func New(config Config) (*Client, error) {
 	if config.KeepState {
 		c.file.path = ""
 	}
-	c.state.Doubt = c.state.Doubt || c.state.OffsetMS != 0 && !within(c.now(), c.state.OffsetAt, sureFor)
+	c.keepSessions()
+	c.state.Doubt = c.state.Doubt || !c.sureOffset()
 	c.reindex()
 	c.background, c.stop = context.WithCancel(context.Background())
 	return c, nil
@@ -196,7 +214,21 @@ func (c *Client) Close() error {
 	c.state.Answers = c.samples.Keep(c.state.Answers)
 	c.mu.Unlock()
 	c.save()
+	if err := c.tickets.Save(); err != nil {
+		c.log.Info("cannot keep the TLS sessions with guards", "error", err)
+	}
 	return nil
+}
+
+// keepSessions makes guards known by the TLS sessions of earlier runs, unless a proxy hides this machine from them.
+// Without a state, which has the guards, there is nothing to keep.
+func (c *Client) keepSessions() {
+	path := ""
+	if c.file.path != "" && !c.proxied {
+		path = strings.TrimSuffix(c.file.path, ".json") + ".tls"
+	}
+	c.tickets = tickets.New(path, c.now)
+	c.http.KeepSessions(c.tickets)
 }
 
 // save stores the state. A failure is logged once and is not an error, since the network has already done its work.

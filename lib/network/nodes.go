@@ -24,9 +24,13 @@ func (c *Client) hop(n Node) onion.Hop {
 }
 
 // Nodes returns the registered nodes: from the cache while it is fresh, else from the seeds, or the kept or imported
-// list if no seed answers; then the seeds are not asked again for silentSeedsFor. The caller must not change the result.
-// The error wraps [ErrNoSeed] or is the context's.
+// list if no seed answers; then the seeds are not asked again for silentSeedsFor. A list that is a little older than
+// fresh is used while the seeds are asked for another one. The caller must not change the result. The error wraps
+// [ErrNoSeed] or is the context's.
 func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
+	if nodes, ok := c.refreshBeside(); ok {
+		return nodes, nil
+	}
 	c.seedsMu.Lock()
 	defer c.seedsMu.Unlock()
 	nodes, fresh := c.known()
@@ -40,6 +44,30 @@ func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
 		return nil, err
 	}
 	return nodes, nil
+}
+
+// refreshBeside returns the list of nodes if it is older than nodesFreshFor and younger than nodesUsedFor. Once in a run
+// it begins to fetch a new one.
+func (c *Client) refreshBeside() ([]Node, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	if len(c.state.Nodes) == 0 || within(now, c.state.FetchedAt, nodesFreshFor) ||
+		!within(now, c.state.FetchedAt, nodesUsedFor) || within(now, c.state.SeedsFailedAt, silentSeedsFor) {
+		return nil, false
+	}
+	if !c.refreshing {
+		c.refreshing = true
+		c.work.Go(func() {
+			c.seedsMu.Lock()
+			defer c.seedsMu.Unlock()
+			// The next request that needs the list reports a failure.
+			if err := c.fetchOrKeep(c.background); err != nil {
+				c.log.Info("the list of service nodes is not renewed", "error", err)
+			}
+		})
+	}
+	return c.state.Nodes, true
 }
 
 // known returns the cached node list, and whether it is fresh.

@@ -138,7 +138,7 @@ func TestNodeListIsCached(t *testing.T) {
 		{"first", func() {}, 1},
 		{"again", func() {}, 1},
 		{"another run", func() { closeClient(t, c); c = open(t, config) }, 1},
-		{"later", func() { clock.pass(nodesFreshFor) }, 2},
+		{"later", func() { clock.pass(nodesUsedFor) }, 2},
 		{"clock set back", func() { clock.pass(-time.Hour) }, 3},
 		{"list doubted", func() { clock.pass(askAgainAfter); refresh(t, c) }, 4},
 		{"list doubted again", func() { refresh(t, c) }, 4},
@@ -188,7 +188,7 @@ func TestOldListWhileSeedsAreSilent(t *testing.T) {
 	c := open(t, config)
 	target := nodeOf(t, c, net.Nodes[0])
 	net.StopSeed()
-	clock.pass(2 * nodesFreshFor)
+	clock.pass(nodesUsedFor)
 	ask(t, c, target)
 	if n := strings.Count(log.String(), "list of service nodes is old"); n != 1 {
 		t.Errorf("told %d times that the list is old:\n%s", n, log)

@@ -21,6 +21,7 @@ import (
 // How long cached facts are used without a check. A wrong guess costs one more request.
 const (
 	nodesFreshFor = 6 * time.Hour
+	nodesUsedFor  = 24 * time.Hour // while a new list is fetched
 	swarmFreshFor = 24 * time.Hour
 	failedFor     = 10 * time.Minute
 	// silentSeedsFor is how long seeds that did not answer are not asked again while there is a list.
@@ -47,7 +48,8 @@ type state struct {
 	Generation storage.Generation        `json:"generation,omitempty"` // according to nodes
 	OffsetMS   int64                     `json:"clock_offset_ms"`      // how far the network's clock is ahead
 	OffsetAt   time.Time                 `json:"clock_learned_at,omitzero"`
-	Doubt      bool                      `json:"clock_doubt,omitempty"` // see SureClock
+	StartedMS  int64                     `json:"clock_started_ms,omitempty"` // see startedMS; of when OffsetAt was
+	Doubt      bool                      `json:"clock_doubt,omitempty"`      // see SureClock
 	// Readers are the members that polls of an account ask, by swarmName.
 	Readers map[string]Readers `json:"readers,omitempty"`
 	// by method, the time after which an answer is late: see lateAfter

@@ -71,7 +71,7 @@ func TestSwarmIsCached(t *testing.T) {
 		}, 2},
 		{"a day later", func() { clock.pass(swarmFreshFor) }, 3},
 		{"clock set back", func() { clock.pass(-time.Hour) }, 4},
-		{"two members gone", func() { net.List(net.Nodes[2:]...); clock.pass(nodesFreshFor) }, 5},
+		{"two members gone", func() { net.List(net.Nodes[2:]...); clock.pass(nodesUsedFor) }, 5},
 		{"still too few", func() {}, 6},
 	}
 	for i, step := range steps {

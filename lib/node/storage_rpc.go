@@ -16,6 +16,7 @@ import (
 	"sessiontool/lib/node/store"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/rpc20"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/storage/syncroute"
 )
 
@@ -274,11 +275,28 @@ func (n *Node) serveRetrieve(params fields) (answer, error) {
 	if err := checkReader(pubKey, params, now, n.allowUnsigned); err != nil {
 		return answer{}, err
 	}
+	if size := longPage(params); size > 0 && n.behaviour.LongPages {
+		messages, more, err := n.store.LongPage20(pubKey, lastHash, now.UnixMilli(), size)
+		if err != nil {
+			return answer{}, err
+		}
+		return jsonAnswer(storage.StatusOK, rpc20.RetrieveAnswer{Messages: messages, More: &more})
+	}
 	messages, err := n.store.Page20(pubKey, lastHash, now.UnixMilli(), rpc20.MaxRetrieved)
 	if err != nil {
 		return answer{}, err
 	}
 	return jsonAnswer(storage.StatusOK, rpc20.RetrieveAnswer{Messages: messages})
+}
+
+// longPage returns the size of a page in bytes that a request asks for (storage-2.0.md section 5.4), 0 for one of usual
+// size.
+func longPage(params fields) int {
+	size, err := strconv.ParseInt(params["maxBytes"].Str, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return int(min(size, rpc28.MaxPageBytes))
 }
 
 func (n *Node) serveSwarm(params fields) (answer, error) {

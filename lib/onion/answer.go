@@ -42,16 +42,9 @@ func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte,
 	if !utf8.ValidString(body) {
 		return nil, ErrNotText
 	}
-	var content any = body
-	if l.embed && strings.HasPrefix(body, "{") && json.Valid([]byte(body)) {
-		content = json.RawMessage(body)
-	}
-	plaintext, err := marshalResponse(status, content)
+	plaintext, err := l.encodeResponse(status, body)
 	if err != nil {
 		return nil, err
-	}
-	if l.pad {
-		plaintext = padResponse(plaintext)
 	}
 	sealed, err := seal(random, l.response, plaintext)
 	if err != nil {
@@ -60,7 +53,31 @@ func (l *Layer) SealResponse(random io.Reader, status int, body string) ([]byte,
 	if l.raw {
 		return sealed, nil
 	}
-	return base64.StdEncoding.AppendEncode(nil, sealed), nil
+	return base64.StdEncoding.AppendEncode(make([]byte, 0, base64.StdEncoding.EncodedLen(len(sealed))), sealed), nil
+}
+
+// encodeResponse returns the plaintext of a response, padded if the request asks for it.
+func (l *Layer) encodeResponse(status int, body string) (plaintext []byte, err error) {
+	var content any = body
+	plain := false
+	if l.embed && strings.HasPrefix(body, "{") && json.Valid([]byte(body)) {
+		content = json.RawMessage(body)
+	} else {
+		size := plainSize(body)
+		if l.pad {
+			size = max(size, PaddedSize(size))
+		}
+		plaintext, plain = appendPlain(make([]byte, 0, size), status, body)
+	}
+	if !plain {
+		if plaintext, err = marshalResponse(status, content); err != nil {
+			return nil, err
+		}
+	}
+	if l.pad {
+		plaintext = padResponse(plaintext)
+	}
+	return plaintext, nil
 }
 
 // marshalResponse encodes a response. Body is a string or a json.RawMessage.
@@ -74,13 +91,17 @@ func marshalResponse(status int, body any) ([]byte, error) {
 // OpenResponse decrypts the body of an HTTP response with status 200. Relays send other statuses, with an unencrypted
 // body. The error is ErrResponse, wrapped with its cause.
 func (r *Request) OpenResponse(body []byte) (Response, error) {
-	sealed, err := base64.StdEncoding.AppendDecode(nil, body)
+	sealed := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
+	n, err := base64.StdEncoding.Decode(sealed, body)
 	if err != nil {
 		return Response{}, fmt.Errorf("%w: %w", ErrResponse, err)
 	}
-	plaintext, err := openInPlace(r.response, sealed)
+	plaintext, err := openInPlace(r.response, sealed[:n])
 	if err != nil {
 		return Response{}, fmt.Errorf("%w: %w", ErrResponse, err)
+	}
+	if response, ok := parsePlainResponse(plaintext); ok {
+		return response, nil
 	}
 	fields, err := parseObject(plaintext)
 	if err != nil {

@@ -1,6 +1,6 @@
 package onion
 
-import "bytes"
+import "slices"
 
 // padMember is the member of the target's layer that asks for a padded response (sync-route.md section 12). Servers
 // that do not know it ignore it.
@@ -57,5 +57,9 @@ func padResponse(plaintext []byte) []byte {
 	if size > MaxBody {
 		return plaintext
 	}
-	return append(plaintext, bytes.Repeat([]byte{' '}, size-len(plaintext))...)
+	padded := slices.Grow(plaintext, size-len(plaintext))[:size]
+	for i := len(plaintext); i < size; i++ {
+		padded[i] = ' '
+	}
+	return padded
 }

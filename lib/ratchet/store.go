@@ -83,6 +83,7 @@ func (s *Session) state() *statepb.Session {
 		RootKey:        s.root[:],
 		Sending: &statepb.SendingChain{
 			RatchetPrivate: s.ratchet.Private[:],
+			RatchetPublic:  s.ratchet.Public[:],
 			ChainKey:       s.sending.key[:],
 			Counter:        s.sending.next,
 		},
@@ -127,11 +128,10 @@ func restoreSession(state *statepb.Session) (*Session, error) {
 		},
 		previousCounter: state.PreviousCounter,
 	}
-	private := k.key(state.Sending.GetRatchetPrivate())
+	s.ratchet = k.pair(state.Sending)
 	if k.err != nil {
 		return nil, k.err
 	}
-	s.ratchet = x25519.NewKeyPair(private)
 	if p := state.PendingPrekey; p != nil {
 		if !s.initiator {
 			return nil, fmt.Errorf("%w: prekey header of a responder", ErrState)
@@ -197,4 +197,17 @@ func (k *keyReader) key(b []byte) (key [x25519.Size]byte) {
 		return key
 	}
 	return [x25519.Size]byte(b)
+}
+
+// pair reads the local ratchet key. The public key, which costs as much as a Diffie-Hellman function, is computed only
+// for the form of earlier versions.
+func (k *keyReader) pair(stored *statepb.SendingChain) x25519.KeyPair {
+	private := x25519.PrivateKey(k.key(stored.GetRatchetPrivate()))
+	switch {
+	case k.err != nil:
+		return x25519.KeyPair{}
+	case len(stored.GetRatchetPublic()) == 0:
+		return x25519.NewKeyPair(private)
+	}
+	return x25519.KeyPair{Private: private, Public: k.key(stored.GetRatchetPublic())}
 }

@@ -3,6 +3,7 @@ package ratchet
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -173,4 +174,38 @@ func FuzzRecordUnmarshal(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The form of earlier versions, which has no public ratchet key, opens. A public key of another length does not.
+func TestStateWithoutPublicKey(t *testing.T) {
+	alice, bob := newConversation(t, 1)
+	exchange(t, alice, bob, "message")
+	exchange(t, bob, alice, "answer")
+	want := alice.record.Sending()
+	store := func(public []byte) error {
+		var state statepb.SessionRecord
+		data, err := alice.record.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := proto.Unmarshal(data, &state); err != nil {
+			t.Fatal(err)
+		}
+		for _, session := range state.Sessions {
+			session.Sending.RatchetPublic = public
+		}
+		if data, err = proto.Marshal(&state); err != nil {
+			t.Fatal(err)
+		}
+		return alice.record.UnmarshalBinary(data)
+	}
+	if err := store([]byte("short")); !errors.Is(err, ErrState) {
+		t.Errorf("a key of five bytes: %v", err)
+	}
+	if err := store(nil); err != nil || !slices.Equal(alice.record.Sending(), want) {
+		t.Errorf("the place is %v, %v; want %v", alice.record.Sending(), err, want)
+	}
+	exchange(t, alice, bob, "another")
+	exchange(t, bob, alice, "and its answer")
+	exchange(t, alice, bob, "and a third")
 }

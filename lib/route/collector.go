@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"crypto/sha256"
+	"maps"
 
 	"sessiontool/lib/account"
 	"sessiontool/lib/message"
@@ -30,15 +31,33 @@ type collector struct {
 	open     receiveFunc
 	took     func([]account.Opened)
 	received map[[sha256.Size]byte]bool
-	batch    []account.Incoming
+	batch    collected
+
+	// beside makes take return while the collected messages are being opened, so that members make their next pages
+	// meanwhile. One batch is opened at a time.
+	beside  bool
+	opening chan openedBatch // of the batch that is being opened; nil if there is none
+}
+
+// collected are messages, and the cursors behind them by their names.
+type collected struct {
+	messages []account.Incoming
 	bytes    int
 	cursors  map[string]string
+}
+
+// openedBatch is the result of opening. Left is what was not opened because of err.
+type openedBatch struct {
+	opened []account.Opened
+	left   collected
+	err    error
 }
 
 // collect returns a collector. It passes what open returns to took.
 func (r *Router) collect(open receiveFunc, took func([]account.Opened)) *collector {
 	return &collector{
-		router: r, open: open, took: took, received: make(map[[sha256.Size]byte]bool), cursors: make(map[string]string),
+		router: r, open: open, took: took, received: make(map[[sha256.Size]byte]bool),
+		batch: collected{cursors: make(map[string]string)},
 	}
 }
 
@@ -57,41 +76,113 @@ func (c *collector) take(ctx context.Context, page mailbox.Page) (fresh int, err
 			continue
 		}
 		c.received[name] = true
-		c.batch = append(c.batch, account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: message.RouteAsync})
-		c.bytes += len(stored.Data)
+		c.batch.messages = append(c.batch.messages,
+			account.Incoming{Data: stored.Data, Hash: stored.Hash, Route: message.RouteAsync})
+		c.batch.bytes += len(stored.Data)
 	}
-	c.cursors[mailbox.CursorName(generation, page.Node)] = page.Messages[len(page.Messages)-1].Hash
-	if len(c.batch) < collectedMessages && c.bytes < collectedBytes && (!page.Late || len(c.batch) == 0) {
+	c.batch.cursors[mailbox.CursorName(generation, page.Node)] = page.Messages[len(page.Messages)-1].Hash
+	enough := len(c.batch.messages) >= collectedMessages || c.batch.bytes >= collectedBytes
+	switch {
+	case !enough && (!page.Late || len(c.batch.messages) == 0):
 		return 0, nil
+	case c.beside && !page.Late:
+		return 0, c.openBeside(ctx)
+	}
+	if err := c.join(); err != nil {
+		return 0, err
 	}
 	return c.openAll(ctx)
 }
 
-// flush opens what is left.
+// flush opens what is left. It must be called after the last take.
 func (c *collector) flush(ctx context.Context) error {
-	if len(c.cursors) == 0 {
+	c.join() // what it has not opened is opened now
+	if len(c.batch.cursors) == 0 {
 		return nil
 	}
 	_, err := c.openAll(ctx)
 	return err
 }
 
-// openAll opens the collected messages in one transaction with the cursors, and returns how many were new.
+// openBeside begins to open the collected messages, once those before are opened.
+func (c *collector) openBeside(ctx context.Context) error {
+	if err := c.join(); err != nil {
+		return err
+	}
+	batch, opening := c.batch, make(chan openedBatch, 1)
+	c.batch = collected{cursors: make(map[string]string)}
+	c.opening = opening
+	go func() { opening <- c.openBatch(ctx, batch) }()
+	return nil
+}
+
+// join waits until the messages are opened that are being opened. What was not opened is collected again.
+func (c *collector) join() error {
+	if c.opening == nil {
+		return nil
+	}
+	done := <-c.opening
+	c.opening = nil
+	_, err := c.end(done)
+	return err
+}
+
+// openAll opens the collected messages and returns how many were new.
 func (c *collector) openAll(ctx context.Context) (fresh int, err error) {
-	var cursors []account.Cursor
-	for node, hash := range c.cursors {
-		cursors = append(cursors, account.Cursor{Node: node, Hash: hash})
+	batch := c.batch
+	c.batch = collected{cursors: make(map[string]string)}
+	return c.end(c.openBatch(ctx, batch))
+}
+
+// end takes the result of opening.
+func (c *collector) end(done openedBatch) (fresh int, err error) {
+	c.took(done.opened)
+	if done.err != nil {
+		maps.Copy(done.left.cursors, c.batch.cursors)
+		c.batch = collected{
+			messages: append(done.left.messages, c.batch.messages...), bytes: done.left.bytes + c.batch.bytes,
+			cursors: done.left.cursors,
+		}
 	}
-	ctx, span := trace.Start(ctx, trace.SpanOpen, trace.Int("messages", len(c.batch)))
-	opened, err := c.open(ctx, c.batch, cursors)
-	noteOpened(span, opened, err)
-	if err != nil {
-		return 0, err
+	return newMessages(done.opened), done.err
+}
+
+// openBatch opens messages in transactions of bounded size, the last one with the cursors.
+func (c *collector) openBatch(ctx context.Context, batch collected) openedBatch {
+	done := openedBatch{left: batch}
+	for {
+		part, size := batch.part()
+		var cursors []account.Cursor
+		if len(part) == len(done.left.messages) {
+			for node, hash := range batch.cursors {
+				cursors = append(cursors, account.Cursor{Node: node, Hash: hash})
+			}
+		}
+		opening, span := trace.Start(ctx, trace.SpanOpen, trace.Int("messages", len(part)))
+		opened, err := c.open(opening, part, cursors)
+		noteOpened(span, opened, err)
+		if err != nil {
+			done.err = err
+			return done
+		}
+		done.opened = append(done.opened, opened...)
+		done.left.messages, done.left.bytes = done.left.messages[len(part):], done.left.bytes-size
+		if len(done.left.messages) == 0 {
+			return done
+		}
+		batch = done.left
 	}
-	c.batch, c.bytes = nil, 0
-	clear(c.cursors)
-	c.took(opened)
-	return newMessages(opened), nil
+}
+
+// part returns the first messages, as many as are opened in one transaction, and their bytes.
+func (b collected) part() (part []account.Incoming, size int) {
+	for i, one := range b.messages {
+		if i == collectedMessages || size >= collectedBytes {
+			return b.messages[:i], size
+		}
+		size += len(one.Data)
+	}
+	return b.messages, size
 }
 
 // noteOpened records what became of received messages.

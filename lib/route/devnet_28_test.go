@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,15 +68,12 @@ func wantGeneration(t *testing.T, p *person, want storage.Generation) {
 
 // More messages than a page holds are read page by page.
 func Test28PagesOnDevnet(t *testing.T) {
-	if testing.Short() {
-		t.Skip("polls hundreds of messages")
-	}
 	net := startDevnet28(t, 5, 5)
 	bob := newcomer(t, "bob", net)
 	var want []string
 	router, _ := storer28(t, net.SeedURL(), Options{})
-	for i := range storage.MaxPage + 3 {
-		q := requestFor(bob.ID(), fmt.Sprint("message ", i))
+	for i := range 40 { // a page has a third of that
+		q := requestFor(bob.ID(), fmt.Sprint("message ", i, strings.Repeat(" ", 70_000)))
 		if _, err := router.Store(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +137,7 @@ func Test28ClockOnDevnet(t *testing.T) {
 			alice, bob := newcomer(t, "alice", net), newcomer(t, "bob", net)
 			alice.writes(bob, "what time is it?")
 			bob.gets("what time is it?")
-			if off := time.Until(bob.network.Now()) - skew; off.Abs() > 5*time.Second {
+			if off := time.Until(bob.network.Now()) - skew; off.Abs() > time.Minute {
 				t.Errorf("bob's idea of the time is off by %s", off)
 			}
 		})

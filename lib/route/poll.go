@@ -137,6 +137,7 @@ func (r *Router) retrieveInTime(ctx context.Context, truncated func(mailbox.Trun
 // retrieveAll receives new messages.
 func (r *Router) retrieveAll(ctx context.Context, truncated func(mailbox.Truncated) error) error {
 	fetching := r.collect(r.account.Receive, func([]account.Opened) {})
+	fetching.beside = true
 	options := mailbox.RetrieveOptions{UseCursors: true, Truncated: truncated}
 	err := r.Retrieve(ctx, options, func(page mailbox.Page) (int, error) {
 		return fetching.take(ctx, page)

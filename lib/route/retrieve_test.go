@@ -83,7 +83,7 @@ func TestEndlessNodes(t *testing.T) {
 			if call.Method != storage.MethodRetrieve {
 				return 0, ""
 			}
-			page := make([]storage.Stored, 2*storage.MaxPage)
+			page := make([]storage.Stored, 200)
 			for i := range page {
 				n++
 				page[i] = storage.Stored{Data: "c", Hash: fmt.Sprint(n)}

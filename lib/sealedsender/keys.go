@@ -23,7 +23,11 @@ type partKeys struct {
 // public key, so it is the same on both sides. The error is x25519.ErrLowOrder.
 func ephemeralKeys(own x25519.KeyPair, public, recipient, ephemeral x25519.PublicKey) (partKeys, [keySize]byte, error) {
 	salt := slices.Concat([]byte(saltPrefix), recipient.Encoded(), ephemeral.Encoded())
-	return derive(own, public, salt)
+	secret, err := own.DH(public)
+	if err != nil {
+		return partKeys{}, [keySize]byte{}, err
+	}
+	return derive(secret, salt)
 }
 
 // staticKeys derives the keys for the message from the shared secret of the two identity keys.
@@ -34,16 +38,16 @@ func staticKeys(
 	chain [keySize]byte,
 	encryptedStatic []byte,
 ) (partKeys, error) {
-	k, _, err := derive(own, public, slices.Concat(chain[:], encryptedStatic))
+	secret, err := own.KeptDH(public)
+	if err != nil {
+		return partKeys{}, err
+	}
+	k, _, err := derive(secret, slices.Concat(chain[:], encryptedStatic))
 	return k, err
 }
 
 // derive expands a shared secret with HKDF-SHA256 to three keys: chain key, cipher key and MAC key.
-func derive(own x25519.KeyPair, public x25519.PublicKey, salt []byte) (k partKeys, chain [keySize]byte, err error) {
-	secret, err := own.DH(public)
-	if err != nil {
-		return k, chain, err
-	}
+func derive(secret [x25519.Size]byte, salt []byte) (k partKeys, chain [keySize]byte, err error) {
 	defer clear(secret[:])
 	derived, err := hkdf.Key(sha256.New, secret[:], salt, "", 3*keySize)
 	if err != nil {

@@ -12,8 +12,9 @@ import (
 const (
 	// MaxMembers bounds the members of a swarm. Real swarms have 5 to 10.
 	MaxMembers = 256
-	// MaxPage bounds the messages of one retrieve answer. Nodes of 2.0 send 10. The next request gets the rest.
-	MaxPage = 100
+	// MaxPage bounds the messages of one retrieve answer. Nodes of 2.0 send 10, nodes of 2.8 as many texts of usual
+	// length as fit into some megabytes. The next request gets the rest.
+	MaxPage = 8192
 )
 
 // ParseSwarm reads the answer to [MethodSwarm] or the body of a [StatusWrongSwarm]: its first [MaxMembers] entries. It
@@ -46,29 +47,42 @@ func (s Snode) reachable() bool {
 	return s.Port != "0" && (ip == nil || !ip.IsUnspecified())
 }
 
-// ParseMessages reads the answer to [MethodRetrieve]: its first [MaxPage] messages. One malformed message makes it
-// fail: without the hash the next request could not continue after that message.
+// ParseMessages is [ParsePage] for the first [MaxPage] messages alone.
 func ParseMessages(body string) ([]Stored, error) {
+	messages, _, err := ParsePage(body, MaxPage, nil)
+	return messages, err
+}
+
+// parsePage is [ParsePage] for any JSON.
+func parsePage(body string, limit int, beside any) (messages []Stored, beyond bool, err error) {
 	var answer struct {
 		Messages json.RawMessage `json:"messages"`
 	}
 	if err := json.Unmarshal([]byte(body), &answer); err != nil {
-		return nil, fmt.Errorf("answer is not a list of messages: %w", err)
+		return nil, false, fmt.Errorf("answer is not a list of messages: %w", err)
 	}
-	elements, err := Elements(answer.Messages, MaxPage)
+	elements, err := Elements(answer.Messages, limit+1)
 	if err != nil {
-		return nil, fmt.Errorf("answer is not a list of messages: %w", err)
+		return nil, false, fmt.Errorf("answer is not a list of messages: %w", err)
 	}
-	messages := make([]Stored, len(elements))
+	if beyond = len(elements) > limit; beyond {
+		elements = elements[:limit]
+	}
+	messages = make([]Stored, len(elements))
 	for i, element := range elements {
 		if err := json.Unmarshal(element, &messages[i]); err != nil {
-			return nil, fmt.Errorf("answer is not a list of messages: %w", err)
+			return nil, false, fmt.Errorf("answer is not a list of messages: %w", err)
 		}
 		if messages[i].Hash == "" {
-			return nil, errors.New("answer is not a list of messages: one has no hash")
+			return nil, false, errors.New("answer is not a list of messages: one has no hash")
 		}
 	}
-	return messages, nil
+	if beside != nil {
+		if err := json.Unmarshal([]byte(body), beside); err != nil {
+			return nil, false, fmt.Errorf("answer is not a list of messages: %w", err)
+		}
+	}
+	return messages, beyond, nil
 }
 
 // Elements returns the first limit elements of a JSON array, undecoded. So a caller can skip a malformed element, and

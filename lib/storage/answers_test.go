@@ -69,7 +69,7 @@ func TestParseMessages(t *testing.T) {
 
 // The number of elements that are read of an answer is bounded.
 func TestAnswersAreBounded(t *testing.T) {
-	many := strings.Repeat(`{"pubkey_ed25519":"a","hash":"a"},`, 10*storage.MaxMembers) + `{}`
+	many := strings.Repeat(`{"pubkey_ed25519":"a","hash":"a"},`, 2*storage.MaxPage) + `{}`
 	if snodes, err := storage.ParseSwarm(`{"snodes":[` + many + `]}`); err != nil || len(snodes) != storage.MaxMembers {
 		t.Errorf("took %d members, %v", len(snodes), err)
 	}
@@ -88,6 +88,12 @@ func FuzzParseAnswers(f *testing.F) {
 			again, err := storage.ParseSwarm(marshal(t, rpc20.SwarmAnswer{Snodes: snodes}))
 			if err != nil || !slices.Equal(again, snodes) {
 				t.Errorf("read %v, then %v, %v", snodes, again, err)
+			}
+		}
+		if page, err := rpc20.ParsePage(body); err == nil {
+			again, err := rpc20.ParsePage(marshal(t, page))
+			if err != nil || !slices.Equal(again.Messages, page.Messages) || *again.More != *page.More {
+				t.Errorf("read %v, then %v, %v", page, again, err)
 			}
 		}
 		if messages, err := storage.ParseMessages(body); err == nil {

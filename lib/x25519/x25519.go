@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 )
 
 const (
@@ -133,6 +134,47 @@ type KeyPair struct {
 	Public  PublicKey
 
 	parsed *ecdh.PrivateKey // of Private; nil in a pair made as a literal
+	kept   *secrets         // nil in a pair that keeps no secrets
+}
+
+// maxKept bounds the kept secrets of a pair: strangers choose with whom there are some.
+const maxKept = 256
+
+// secrets are shared secrets of a pair, by the other side's public key.
+type secrets struct {
+	mu     sync.Mutex
+	shared map[PublicKey][Size]byte
+}
+
+// Keeping returns the pair with room for the secrets of [KeyPair.KeptDH], which are as secret as the private key.
+func (p KeyPair) Keeping() KeyPair {
+	p.kept = &secrets{shared: make(map[PublicKey][Size]byte)}
+	return p
+}
+
+// KeptDH is [KeyPair.DH] for public keys that come again, such as identities. A pair that is [KeyPair.Keeping] computes
+// each secret once.
+func (p KeyPair) KeptDH(peer PublicKey) ([Size]byte, error) {
+	if p.kept == nil {
+		return p.DH(peer)
+	}
+	p.kept.mu.Lock()
+	secret, found := p.kept.shared[peer]
+	p.kept.mu.Unlock()
+	if found {
+		return secret, nil
+	}
+	secret, err := p.DH(peer)
+	if err != nil {
+		return secret, err
+	}
+	p.kept.mu.Lock()
+	defer p.kept.mu.Unlock()
+	if len(p.kept.shared) >= maxKept {
+		clear(p.kept.shared)
+	}
+	p.kept.shared[peer] = secret
+	return secret, nil
 }
 
 // NewKeyPair computes the public key of private. It keeps private unchanged.

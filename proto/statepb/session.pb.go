@@ -45,6 +45,7 @@ func (x *SessionRecord) String() string {
 func (*SessionRecord) ProtoMessage() {}
 
 func (x *SessionRecord) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_session_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -99,6 +100,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_session_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -202,6 +204,7 @@ func (x *PendingPreKey) String() string {
 func (*PendingPreKey) ProtoMessage() {}
 
 func (x *PendingPreKey) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_session_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -244,7 +247,8 @@ type SendingChain struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	RatchetPrivate []byte                 `protobuf:"bytes,1,opt,name=ratchet_private,json=ratchetPrivate,proto3" json:"ratchet_private,omitempty"`
 	ChainKey       []byte                 `protobuf:"bytes,2,opt,name=chain_key,json=chainKey,proto3" json:"chain_key,omitempty"`
-	Counter        uint32                 `protobuf:"varint,3,opt,name=counter,proto3" json:"counter,omitempty"` // of the next message
+	Counter        uint32                 `protobuf:"varint,3,opt,name=counter,proto3" json:"counter,omitempty"`                                 // of the next message
+	RatchetPublic  []byte                 `protobuf:"bytes,4,opt,name=ratchet_public,json=ratchetPublic,proto3" json:"ratchet_public,omitempty"` // empty in the form of earlier versions
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -263,6 +267,7 @@ func (x *SendingChain) String() string {
 func (*SendingChain) ProtoMessage() {}
 
 func (x *SendingChain) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_session_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -300,6 +305,13 @@ func (x *SendingChain) GetCounter() uint32 {
 	return 0
 }
 
+func (x *SendingChain) GetRatchetPublic() []byte {
+	if x != nil {
+		return x.RatchetPublic
+	}
+	return nil
+}
+
 // ReceivingChain is the receiving chain of one ratchet key of the peer.
 type ReceivingChain struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -326,6 +338,7 @@ func (x *ReceivingChain) String() string {
 func (*ReceivingChain) ProtoMessage() {}
 
 func (x *ReceivingChain) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_session_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -400,6 +413,7 @@ func (x *SkippedKey) String() string {
 func (*SkippedKey) ProtoMessage() {}
 
 func (x *SkippedKey) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_session_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -451,11 +465,12 @@ const file_session_proto_rawDesc = "" +
 	"\x0fregistration_id\x18\x01 \x01(\rR\x0eregistrationId\x120\n" +
 	"\x12one_time_prekey_id\x18\x02 \x01(\rH\x00R\x0foneTimePrekeyId\x88\x01\x01\x12(\n" +
 	"\x10signed_prekey_id\x18\x03 \x01(\rR\x0esignedPrekeyIdB\x15\n" +
-	"\x13_one_time_prekey_id\"n\n" +
+	"\x13_one_time_prekey_id\"\x95\x01\n" +
 	"\fSendingChain\x12'\n" +
 	"\x0fratchet_private\x18\x01 \x01(\fR\x0eratchetPrivate\x12\x1b\n" +
 	"\tchain_key\x18\x02 \x01(\fR\bchainKey\x12\x18\n" +
-	"\acounter\x18\x03 \x01(\rR\acounter\"\xcc\x01\n" +
+	"\acounter\x18\x03 \x01(\rR\acounter\x12%\n" +
+	"\x0eratchet_public\x18\x04 \x01(\fR\rratchetPublic\"\xcc\x01\n" +
 	"\x0eReceivingChain\x12%\n" +
 	"\x0eratchet_public\x18\x01 \x01(\fR\rratchetPublic\x12\x1b\n" +
 	"\tchain_key\x18\x02 \x01(\fR\bchainKey\x12\x18\n" +
@@ -502,7 +517,6 @@ var file_session_proto_depIdxs = []int32{
 	0, // [0:5] is the sub-list for field type_name
 }
 
-func init() { file_session_proto_init() }
 func file_session_proto_init() {
 	if File_session_proto != nil {
 		return

@@ -57,10 +57,12 @@ func (x Content_ExpirationType) String() string {
 }
 
 func (Content_ExpirationType) Descriptor() protoreflect.EnumDescriptor {
+	register()
 	return file_content_proto_enumTypes[0].Descriptor()
 }
 
 func (Content_ExpirationType) Type() protoreflect.EnumType {
+	register()
 	return &file_content_proto_enumTypes[0]
 }
 
@@ -113,10 +115,12 @@ func (x LokiAddressMessage_Type) String() string {
 }
 
 func (LokiAddressMessage_Type) Descriptor() protoreflect.EnumDescriptor {
+	register()
 	return file_content_proto_enumTypes[1].Descriptor()
 }
 
 func (LokiAddressMessage_Type) Type() protoreflect.EnumType {
+	register()
 	return &file_content_proto_enumTypes[1]
 }
 
@@ -184,10 +188,12 @@ func (x DataMessage_Flags) String() string {
 }
 
 func (DataMessage_Flags) Descriptor() protoreflect.EnumDescriptor {
+	register()
 	return file_content_proto_enumTypes[2].Descriptor()
 }
 
 func (DataMessage_Flags) Type() protoreflect.EnumType {
+	register()
 	return &file_content_proto_enumTypes[2]
 }
 
@@ -240,10 +246,12 @@ func (x DataMessage_Reaction_Action) String() string {
 }
 
 func (DataMessage_Reaction_Action) Descriptor() protoreflect.EnumDescriptor {
+	register()
 	return file_content_proto_enumTypes[3].Descriptor()
 }
 
 func (DataMessage_Reaction_Action) Type() protoreflect.EnumType {
+	register()
 	return &file_content_proto_enumTypes[3]
 }
 
@@ -296,10 +304,12 @@ func (x ReceiptMessage_Type) String() string {
 }
 
 func (ReceiptMessage_Type) Descriptor() protoreflect.EnumDescriptor {
+	register()
 	return file_content_proto_enumTypes[4].Descriptor()
 }
 
 func (ReceiptMessage_Type) Type() protoreflect.EnumType {
+	register()
 	return &file_content_proto_enumTypes[4]
 }
 
@@ -352,10 +362,12 @@ func (x TypingMessage_Action) String() string {
 }
 
 func (TypingMessage_Action) Descriptor() protoreflect.EnumDescriptor {
+	register()
 	return file_content_proto_enumTypes[5].Descriptor()
 }
 
 func (TypingMessage_Action) Type() protoreflect.EnumType {
+	register()
 	return &file_content_proto_enumTypes[5]
 }
 
@@ -408,10 +420,12 @@ func (x DataExtractionNotification_Type) String() string {
 }
 
 func (DataExtractionNotification_Type) Descriptor() protoreflect.EnumDescriptor {
+	register()
 	return file_content_proto_enumTypes[6].Descriptor()
 }
 
 func (DataExtractionNotification_Type) Type() protoreflect.EnumType {
+	register()
 	return &file_content_proto_enumTypes[6]
 }
 
@@ -476,10 +490,12 @@ func (x CallMessage_Type) String() string {
 }
 
 func (CallMessage_Type) Descriptor() protoreflect.EnumDescriptor {
+	register()
 	return file_content_proto_enumTypes[7].Descriptor()
 }
 
 func (CallMessage_Type) Type() protoreflect.EnumType {
+	register()
 	return &file_content_proto_enumTypes[7]
 }
 
@@ -540,6 +556,7 @@ func (x *Content) String() string {
 func (*Content) ProtoMessage() {}
 
 func (x *Content) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -696,6 +713,7 @@ func (x *Extension) String() string {
 func (*Extension) ProtoMessage() {}
 
 func (x *Extension) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -783,6 +801,7 @@ func (x *PreKeyBundleMessage) String() string {
 func (*PreKeyBundleMessage) ProtoMessage() {}
 
 func (x *PreKeyBundleMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -872,6 +891,7 @@ func (x *LokiAddressMessage) String() string {
 func (*LokiAddressMessage) ProtoMessage() {}
 
 func (x *LokiAddressMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -932,6 +952,7 @@ func (x *LokiProfile) String() string {
 func (*LokiProfile) ProtoMessage() {}
 
 func (x *LokiProfile) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -998,6 +1019,7 @@ func (x *DataMessage) String() string {
 func (*DataMessage) ProtoMessage() {}
 
 func (x *DataMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1142,6 +1164,7 @@ func (x *UnsendRequest) String() string {
 func (*UnsendRequest) ProtoMessage() {}
 
 func (x *UnsendRequest) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1196,6 +1219,7 @@ func (x *MessageRequestResponse) String() string {
 func (*MessageRequestResponse) ProtoMessage() {}
 
 func (x *MessageRequestResponse) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1255,6 +1279,7 @@ func (x *NullMessage) String() string {
 func (*NullMessage) ProtoMessage() {}
 
 func (x *NullMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1301,6 +1326,7 @@ func (x *ReceiptMessage) String() string {
 func (*ReceiptMessage) ProtoMessage() {}
 
 func (x *ReceiptMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1355,6 +1381,7 @@ func (x *TypingMessage) String() string {
 func (*TypingMessage) ProtoMessage() {}
 
 func (x *TypingMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1417,6 +1444,7 @@ func (x *PairingAuthorisationMessage) String() string {
 func (*PairingAuthorisationMessage) ProtoMessage() {}
 
 func (x *PairingAuthorisationMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1485,6 +1513,7 @@ func (x *DataExtractionNotification) String() string {
 func (*DataExtractionNotification) ProtoMessage() {}
 
 func (x *DataExtractionNotification) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1538,6 +1567,7 @@ func (x *CallMessage) String() string {
 func (*CallMessage) ProtoMessage() {}
 
 func (x *CallMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1589,6 +1619,7 @@ func (x *SyncMessage) String() string {
 func (*SyncMessage) ProtoMessage() {}
 
 func (x *SyncMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1628,6 +1659,7 @@ func (x *DataMessage_Quote) String() string {
 func (*DataMessage_Quote) ProtoMessage() {}
 
 func (x *DataMessage_Quote) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1687,6 +1719,7 @@ func (x *DataMessage_Preview) String() string {
 func (*DataMessage_Preview) ProtoMessage() {}
 
 func (x *DataMessage_Preview) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1742,6 +1775,7 @@ func (x *DataMessage_Reaction) String() string {
 func (*DataMessage_Reaction) ProtoMessage() {}
 
 func (x *DataMessage_Reaction) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1809,6 +1843,7 @@ func (x *DataMessage_GroupInvitation) String() string {
 func (*DataMessage_GroupInvitation) ProtoMessage() {}
 
 func (x *DataMessage_GroupInvitation) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_content_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -2080,7 +2115,6 @@ var file_content_proto_depIdxs = []int32{
 	0,  // [0:27] is the sub-list for field type_name
 }
 
-func init() { file_content_proto_init() }
 func file_content_proto_init() {
 	if File_content_proto != nil {
 		return

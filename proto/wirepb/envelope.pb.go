@@ -57,10 +57,12 @@ func (x WebSocketMessage_Type) String() string {
 }
 
 func (WebSocketMessage_Type) Descriptor() protoreflect.EnumDescriptor {
+	register()
 	return file_envelope_proto_enumTypes[0].Descriptor()
 }
 
 func (WebSocketMessage_Type) Type() protoreflect.EnumType {
+	register()
 	return &file_envelope_proto_enumTypes[0]
 }
 
@@ -131,10 +133,12 @@ func (x Envelope_Type) String() string {
 }
 
 func (Envelope_Type) Descriptor() protoreflect.EnumDescriptor {
+	register()
 	return file_envelope_proto_enumTypes[1].Descriptor()
 }
 
 func (Envelope_Type) Type() protoreflect.EnumType {
+	register()
 	return &file_envelope_proto_enumTypes[1]
 }
 
@@ -180,6 +184,7 @@ func (x *WebSocketMessage) String() string {
 func (*WebSocketMessage) ProtoMessage() {}
 
 func (x *WebSocketMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_envelope_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -237,6 +242,7 @@ func (x *WebSocketRequestMessage) String() string {
 func (*WebSocketRequestMessage) ProtoMessage() {}
 
 func (x *WebSocketRequestMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_envelope_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -319,6 +325,7 @@ func (x *Envelope) String() string {
 func (*Envelope) ProtoMessage() {}
 
 func (x *Envelope) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_envelope_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -479,7 +486,6 @@ var file_envelope_proto_depIdxs = []int32{
 	0, // [0:3] is the sub-list for field type_name
 }
 
-func init() { file_envelope_proto_init() }
 func file_envelope_proto_init() {
 	if File_envelope_proto != nil {
 		return

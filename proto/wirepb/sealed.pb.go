@@ -59,10 +59,12 @@ func (x UnidentifiedSenderMessage_Message_Type) String() string {
 }
 
 func (UnidentifiedSenderMessage_Message_Type) Descriptor() protoreflect.EnumDescriptor {
+	register()
 	return file_sealed_proto_enumTypes[0].Descriptor()
 }
 
 func (UnidentifiedSenderMessage_Message_Type) Type() protoreflect.EnumType {
+	register()
 	return &file_sealed_proto_enumTypes[0]
 }
 
@@ -109,6 +111,7 @@ func (x *UnidentifiedSenderMessage) String() string {
 func (*UnidentifiedSenderMessage) ProtoMessage() {}
 
 func (x *UnidentifiedSenderMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_sealed_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -169,6 +172,7 @@ func (x *SenderCertificate) String() string {
 func (*SenderCertificate) ProtoMessage() {}
 
 func (x *SenderCertificate) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_sealed_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -223,6 +227,7 @@ func (x *UnidentifiedSenderMessage_Message) String() string {
 func (*UnidentifiedSenderMessage_Message) ProtoMessage() {}
 
 func (x *UnidentifiedSenderMessage_Message) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_sealed_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -312,7 +317,6 @@ var file_sealed_proto_depIdxs = []int32{
 	0, // [0:2] is the sub-list for field type_name
 }
 
-func init() { file_sealed_proto_init() }
 func file_sealed_proto_init() {
 	if File_sealed_proto != nil {
 		return

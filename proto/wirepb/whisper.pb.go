@@ -48,6 +48,7 @@ func (x *WhisperMessage) String() string {
 func (*WhisperMessage) ProtoMessage() {}
 
 func (x *WhisperMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_whisper_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -120,6 +121,7 @@ func (x *PreKeyWhisperMessage) String() string {
 func (*PreKeyWhisperMessage) ProtoMessage() {}
 
 func (x *PreKeyWhisperMessage) ProtoReflect() protoreflect.Message {
+	register()
 	mi := &file_whisper_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -225,7 +227,6 @@ var file_whisper_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for field type_name
 }
 
-func init() { file_whisper_proto_init() }
 func file_whisper_proto_init() {
 	if File_whisper_proto != nil {
 		return

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
+	"sessiontool/lib/node"
 	"sessiontool/lib/node/behaviour"
 	"sessiontool/lib/record"
 	"sessiontool/lib/storage"
@@ -85,6 +88,9 @@ func runNodeRun(ctx context.Context, app *cli.App, opts *nodeRunOptions) (err er
 		return cli.UsageError(fmt.Errorf("--generation %q is not 2.0, 2.8 or both", opts.generation))
 	case opts.publicIP != "" && net.ParseIP(opts.publicIP) == nil:
 		return cli.UsageError(fmt.Errorf("--public-ip %q is not an IP address", opts.publicIP))
+	}
+	if os.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(node.GCPercent))
 	}
 	if err := errors.Join(opts.limits.check(), opts.page.check("page")); err != nil {
 		return err

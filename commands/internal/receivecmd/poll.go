@@ -3,6 +3,7 @@ package receivecmd
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -99,9 +100,16 @@ func addAttemptsFlag(flags *pflag.FlagSet, attempts *int) {
 	flags.IntVar(attempts, "max-attempts", 0, "set a record aside after it was printed so often in vain (default never)")
 }
 
+// pollMemory is what a poll of thousands of messages tries to do with, in bytes: most of what it uses is garbage of
+// pages.
+const pollMemory = 40 << 20
+
 func runPoll(ctx context.Context, app *cli.App, opts *pollOptions) error {
 	if opts.Count < 0 || opts.MaxAttempts < 0 {
 		return cli.UsageError(errors.New("--count and --max-attempts must not be negative"))
+	}
+	if app.Streams.UntilSignal != nil { // in a process of its own
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(pollMemory))
 	}
 	a, router, err := app.OpenRouter(ctx, route.Options{})
 	if err != nil {

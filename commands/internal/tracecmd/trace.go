@@ -4,10 +4,11 @@ package tracecmd
 
 import (
 	"context"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"sessiontool/lib/account"
 	"sessiontool/lib/record"
 	"sessiontool/lib/route/mailbox"
+	"sessiontool/lib/storage/rpc28"
 	"sessiontool/lib/trace"
 )
 
@@ -154,8 +156,17 @@ type follower struct {
 	failure error // of the check
 }
 
-// isHash has the form of a message's hash.
-var isHash = regexp.MustCompile(`^([0-9a-f]{128}|[A-Za-z0-9+/]{43})$`)
+// isHash reports whether a name has the form of a message's hash of storage RPC 2.0 or 2.8.
+func isHash(name string) bool {
+	const digits, letters = "0123456789abcdef", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	switch len(name) {
+	case 2 * sha512.Size:
+		return strings.Trim(name, digits) == ""
+	case rpc28.HashTextLength:
+		return strings.Trim(name, letters) == ""
+	}
+	return false
+}
 
 // follow returns what is known of the message with a name.
 func (f *follower) follow(ctx context.Context, name string) ([]trace.Trace, trace.Way, error) {
@@ -195,7 +206,7 @@ func held(members []trace.Member) bool {
 
 // hashOf returns the hash of the message that a name means, or nothing.
 func (f *follower) hashOf(name string) string {
-	if isHash.MatchString(name) {
+	if isHash(name) {
 		return name
 	}
 	for _, t := range f.journal {

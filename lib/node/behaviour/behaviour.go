@@ -51,6 +51,8 @@ type Rules struct {
 	// together are stored in random order, so that each member has an order of its own. 0 means neither.
 	ArrivalSpread time.Duration
 
+	// LongPages gives clients of storage RPC 2.0 that ask for it more messages than ten.
+	LongPages bool
 	// Listens enables listen and deliver, the methods of the synchronous route.
 	Listens bool
 	// AllowUnsigned serves retrieve requests without a signature, as 2020 clients send them.
@@ -96,7 +98,7 @@ const (
 var Own = Rules{
 	Version: [3]int{2, 8, 0}, Date: true,
 	TLS:         TLS{Min: tls.VersionTLS12, Tickets: true},
-	IdleTimeout: IdleTimeout, HopTimeout: HopTimeout, MemberTimeout: MemberTimeout, Listens: true,
+	IdleTimeout: IdleTimeout, HopTimeout: HopTimeout, MemberTimeout: MemberTimeout, Listens: true, LongPages: true,
 }
 
 // Like207 is storage server 2.0.7 (storage-2.0.md sections 1, 2 and 7 to 9). It sends a new message to the other

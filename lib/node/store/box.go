@@ -63,6 +63,22 @@ func (s *Store) Page20(owner, lastHash string, now int64, limit int) ([]storage.
 	return found, err
 }
 
+// LongPage20 is [Store.Page20] with as many messages as [rpc28.PageCost] allows in maxSize bytes of their text, but at
+// least one. more reports whether others follow.
+func (s *Store) LongPage20(owner, lastHash string, now int64, maxSize int) (found []storage.Stored, more bool,
+	err error) {
+	found = []storage.Stored{}
+	err = s.walk(owner, rpc28.NamespaceMessages, lastHash, now, func(m Message, expiration int64) bool {
+		maxSize -= rpc28.PageCost(len(m.Data) * 3 / 4)
+		if more = len(found) > 0 && maxSize < 0; more {
+			return false
+		}
+		found = append(found, storage.Stored{Data: m.Data, Expiration: expiration, Hash: m.HashText()})
+		return true
+	})
+	return found, more, err
+}
+
 // Page28 returns messages of a box as clients of storage RPC 2.8 see them: at most maxCount, and as many as
 // [rpc28.PageCost] allows in maxSize bytes, but at least one. now is in milliseconds. more reports whether others
 // follow.

@@ -140,7 +140,7 @@ func (s *Store) commit(group []insertion) {
 
 func (s *Store) writeAll(tx *kv.Tx, group []insertion) error {
 	tables := openTables(tx, s.queue.inUse())
-	tables.quotas = &s.quotas
+	tables.quotas, tables.counts = &s.quotas, &usageCounts{index: make(map[string]int)}
 	for _, insertion := range group {
 		for _, e := range insertion.entries {
 			if err := e.write(tables); err != nil {
@@ -148,7 +148,7 @@ func (s *Store) writeAll(tx *kv.Tx, group []insertion) error {
 			}
 		}
 	}
-	return nil
+	return tables.writeCounts()
 }
 
 // full reports whether a group that needs room comes when the size of the database has reached the limit. What was

@@ -63,18 +63,30 @@ func NewMessage28(pubKey string, namespace rpc28.Namespace, timestamp, ttl int64
 		},
 		Namespace: namespace,
 	}
-	m.Hash, _ = parseHash28(hash28Of(pubKey, namespace, data))
+	if owner, ok := ownerBytes(pubKey); ok {
+		sum := rpc28.MessageSum(owner, namespace, data)
+		copy(m.Hash[prefix28:], sum[:])
+	}
 	return m
 }
 
 // hash28Of returns [rpc28.MessageHash] for a key in hex. It returns "" for a text that is no key, which nodes of 2020
 // accept.
 func hash28Of(pubKey string, namespace rpc28.Namespace, data []byte) string {
-	owner, err := hex.DecodeString(pubKey)
-	if err != nil || len(owner) != storage.PubkeyTextLength/2 {
+	owner, ok := ownerBytes(pubKey)
+	if !ok {
 		return ""
 	}
-	return rpc28.MessageHash([storage.PubkeyTextLength / 2]byte(owner), namespace, data)
+	return rpc28.MessageHash(owner, namespace, data)
+}
+
+// ownerBytes decodes a key. It returns false for a text that is none.
+func ownerBytes(pubKey string) (owner [storage.PubkeyTextLength / 2]byte, ok bool) {
+	if len(pubKey) != storage.PubkeyTextLength {
+		return owner, false
+	}
+	_, err := hex.Decode(owner[:], []byte(pubKey))
+	return owner, err == nil
 }
 
 // parseHash28 reads a hash of storage RPC 2.8. It accepts only the canonical base64.

@@ -92,13 +92,13 @@ func (t tables) hasRoom(name Name, size int, slack uint64) (bool, error) {
 		return true, nil
 	}
 	ownerKey, allKey := usageKeys(name)
-	owner, err := usageOf(t.usage, ownerKey)
+	owner, err := t.usageAt(ownerKey)
 	if err != nil {
 		return false, err
 	}
 	var all usage
 	if allKey != nil {
-		if all, err = usageOf(t.usage, allKey); err != nil {
+		if all, err = t.usageAt(allKey); err != nil {
 			return false, err
 		}
 	}
@@ -123,18 +123,73 @@ func (t tables) count(name Name, change func(usage) usage) error {
 		if key == nil {
 			continue
 		}
-		before, err := usageOf(t.usage, key)
-		if err != nil {
-			return err
-		}
-		if after := change(before); after.count == 0 {
-			err = t.usage.Delete(key)
-		} else {
-			err = t.usage.Put(key, after.encode())
+		before, err := t.usageAt(key)
+		if err == nil {
+			err = t.setUsage(key, change(before))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// usageCounts is the usage that a transaction has read and changed. It is written once for all messages of the
+// transaction.
+type usageCounts struct {
+	index map[string]int // of counts, by key
+	list  []usageCount
+}
+
+type usageCount struct {
+	key     string
+	value   usage
+	changed bool
+}
+
+// usageAt returns the present usage of a key.
+func (t tables) usageAt(key []byte) (usage, error) {
+	if t.counts == nil {
+		return usageOf(t.usage, key)
+	}
+	if i, ok := t.counts.index[string(key)]; ok {
+		return t.counts.list[i].value, nil
+	}
+	value, err := usageOf(t.usage, key)
+	if err != nil {
+		return usage{}, err
+	}
+	t.counts.index[string(key)] = len(t.counts.list)
+	t.counts.list = append(t.counts.list, usageCount{key: string(key), value: value})
+	return value, nil
+}
+
+// setUsage changes the usage of a key that usageAt has read.
+func (t tables) setUsage(key []byte, after usage) error {
+	if t.counts == nil {
+		return writeUsage(t.usage, key, after)
+	}
+	c := &t.counts.list[t.counts.index[string(key)]]
+	c.value, c.changed = after, true
+	return nil
+}
+
+// writeCounts writes what setUsage has changed.
+func (t tables) writeCounts() error {
+	for _, c := range t.counts.list {
+		if !c.changed {
+			continue
+		}
+		if err := writeUsage(t.usage, []byte(c.key), c.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeUsage(bucket *kv.Bucket, key []byte, after usage) error {
+	if after.count == 0 {
+		return bucket.Delete(key)
+	}
+	return bucket.Put(key, after.encode())
 }

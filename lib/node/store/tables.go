@@ -33,8 +33,9 @@ func (c content) size() int { return len(c.encoded) }
 type tables struct {
 	messages, order, names, expiry, queue, requests, usage *kv.Bucket
 
-	queueing bool    // there are peers to queue changes for
-	quotas   *quotas // nil for none
+	queueing bool         // there are peers to queue changes for
+	quotas   *quotas      // nil for none
+	counts   *usageCounts // nil: usage is written at once
 }
 
 func openTables(tx *kv.Tx, queueing bool) tables {

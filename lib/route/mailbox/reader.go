@@ -33,7 +33,7 @@ func (r reader) request(last string) ([]byte, error) {
 	return retrieve20(r.owner, last, now)
 }
 
-// parse reads a page. Nodes of 2.0 do not say whether there are more: they give as many as a page has.
+// parse reads a page.
 func (r reader) parse(answer network.Answer) (stored []storage.Stored, more bool, err error) {
 	switch {
 	case answer.Status != storage.StatusOK:
@@ -42,16 +42,21 @@ func (r reader) parse(answer network.Answer) (stored []storage.Stored, more bool
 		page, err := rpc28.ParsePage(answer.Body)
 		return page.Messages, page.More, err
 	}
-	stored, err = storage.ParseMessages(answer.Body)
-	return stored, len(stored) >= rpc20.MaxRetrieved, err
+	page, err := rpc20.ParsePage(answer.Body)
+	if err != nil {
+		return nil, false, err
+	}
+	return page.Messages, *page.More, nil
 }
 
-// retrieve20 returns the request for messages after last. The signature is our extension: servers of 2.0 ask for none.
+// retrieve20 returns the request for messages after last. The signature and the size of the page are our extensions:
+// servers of 2020 ask for none, and give ten messages.
 func retrieve20(owner *account.Account, last string, now int64) ([]byte, error) {
 	auth := Authorize(owner, signtext.Retrieve(namespace, now))
 	return storage.NewRequest(storage.MethodRetrieve, rpc20.RetrieveParams{
 		PubKey: owner.ID().String(), LastHash: last, Timestamp: strconv.FormatInt(now, 10),
 		PubkeyEd25519: auth.PubkeyEd25519, Signature: auth.Signature,
+		MaxBytes: strconv.Itoa(rpc28.MaxPageBytes / -pageSize),
 	})
 }
 
@@ -66,9 +71,9 @@ func retrieve28(owner *account.Account, last string, now int64) ([]byte, error) 
 	})
 }
 
-// pageSize asks for pages of a third of [rpc28.MaxPageBytes]: 2.6 MB, which hold a thousand texts, are read by three
-// members at a time.
-const pageSize = -3
+// pageSize asks for pages of a sixth of [rpc28.MaxPageBytes]. 1.3 MB hold more than a thousand texts of usual length,
+// and are opened while the next page is on its way. Pages of three members are in memory at a time.
+const pageSize = -6
 
 // CursorName is the key of an account's cursor for a node's list. The storage RPCs name messages differently, and with
 // storage RPC 2.8 each namespace has its own list.

@@ -27,13 +27,18 @@ type StoreParams struct {
 
 // RetrieveParams requests the messages stored after LastHash. The last three fields prove that the client owns PubKey.
 // Signature is Ed25519 in base64 over the text of function Retrieve in package signtext, for namespace 0 and Timestamp
-// (milliseconds). A server of 2020 ignores them.
+// (milliseconds). A server of 2020 ignores them, and MaxBytes.
+//
+// MaxBytes is this project's extension: a canonical decimal. A node that knows it gives as many messages as
+// PageCost of package rpc28 allows in so many bytes, at least one and up to its MaxPageBytes, and says whether there are
+// more.
 type RetrieveParams struct {
 	PubKey        string `json:"pubKey"`
 	LastHash      string `json:"lastHash"`
 	PubkeyEd25519 string `json:"pubkey_ed25519,omitempty"`
 	Timestamp     string `json:"timestamp,omitempty"`
 	Signature     string `json:"signature,omitempty"`
+	MaxBytes      string `json:"maxBytes,omitempty"`
 }
 
 // SwarmAnswer is the 200 of get_snodes_for_pubkey and the body of a 421.
@@ -46,7 +51,26 @@ type DifficultyAnswer struct {
 	Difficulty int64 `json:"difficulty"`
 }
 
-// RetrieveAnswer is the 200 of retrieve: at most MaxRetrieved messages in the order in which that node got them.
+// RetrieveAnswer is the 200 of retrieve: messages in the order in which that node got them. There are at most
+// MaxRetrieved, and More is nil, unless the request had a MaxBytes that the node knows.
 type RetrieveAnswer struct {
 	Messages []storage.Stored `json:"messages"`
+	More     *bool            `json:"more,omitempty"`
+}
+
+// ParsePage reads a [RetrieveAnswer]: its first [storage.MaxPage] messages. More is never nil: a full page of a node
+// that does not say it counts as one with more behind it. Like [storage.ParsePage] it fails for a malformed message.
+func ParsePage(body string) (RetrieveAnswer, error) {
+	var beside struct {
+		More *bool `json:"more"`
+	}
+	messages, beyond, err := storage.ParsePage(body, storage.MaxPage, &beside)
+	if err != nil {
+		return RetrieveAnswer{}, err
+	}
+	more := beyond || len(messages) >= MaxRetrieved
+	if beside.More != nil {
+		more = beyond || *beside.More
+	}
+	return RetrieveAnswer{Messages: messages, More: &more}, nil
 }

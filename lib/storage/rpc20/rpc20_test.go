@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"sessiontool/lib/internal/vectors"
@@ -127,4 +129,28 @@ func bodyOf(t *testing.T, plaintext []byte) []byte {
 		t.Fatal(err)
 	}
 	return []byte(layer.Body)
+}
+
+// A server of 2020 does not say whether there is more: it gives ten messages. A node that says it is believed.
+func TestParsePage(t *testing.T) {
+	list := func(count int) string {
+		return strings.TrimSuffix(strings.Repeat(`{"hash":"a","data":"YQ==","expiration":5},`, count), ",")
+	}
+	for _, test := range []struct {
+		count int
+		said  string
+		more  bool
+	}{
+		{0, "", false}, {rpc20.MaxRetrieved - 1, "", false}, {rpc20.MaxRetrieved, "", true},
+		{0, `,"more":true`, true}, {rpc20.MaxRetrieved, `,"more":false`, false},
+		{storage.MaxPage, `,"more":false`, false}, {storage.MaxPage + 1, `,"more":false`, true},
+	} {
+		page, err := rpc20.ParsePage(fmt.Sprintf(`{"messages":[%s]%s}`, list(test.count), test.said))
+		if err != nil || len(page.Messages) != min(test.count, storage.MaxPage) || *page.More != test.more {
+			t.Errorf("%d messages and %q: %d, %v", test.count, test.said, len(page.Messages), err)
+		}
+	}
+	if page, err := rpc20.ParsePage(`{"messages":[{}]}`); err == nil || page.Messages != nil {
+		t.Errorf("a message without a hash: %+v, %v", page, err)
+	}
 }

@@ -7,26 +7,18 @@ import (
 	"sessiontool/lib/storage"
 )
 
-// ParsePage reads a [PageAnswer]: its first [storage.MaxPage] messages. More is also set if the answer has further
-// ones. Like [storage.ParseMessages] it fails for a malformed message.
+// ParsePage reads a [PageAnswer]: its first [storage.MaxPage] messages. More is also set if the answer has further ones. Like
+// [storage.ParsePage] it fails for a malformed message.
 func ParsePage(body string) (PageAnswer, error) {
-	var page struct {
-		Messages json.RawMessage `json:"messages"`
-		More     bool            `json:"more"`
+	var beside struct {
+		More bool `json:"more"`
 		Clock
 	}
-	if err := json.Unmarshal([]byte(body), &page); err != nil {
-		return PageAnswer{}, fmt.Errorf("answer is not a list of messages: %w", err)
-	}
-	messages, err := storage.ParseMessages(body)
+	messages, beyond, err := storage.ParsePage(body, storage.MaxPage, &beside)
 	if err != nil {
 		return PageAnswer{}, err
 	}
-	beyond, err := storage.Elements(page.Messages, storage.MaxPage+1)
-	if err != nil {
-		return PageAnswer{}, fmt.Errorf("answer is not a list of messages: %w", err)
-	}
-	return PageAnswer{Messages: messages, More: page.More || len(beyond) > storage.MaxPage, Clock: page.Clock}, nil
+	return PageAnswer{Messages: messages, More: beside.More || beyond, Clock: beside.Clock}, nil
 }
 
 // HasResults reports whether an answer with this status may have a [ChangeAnswer] as its body: 200, or 500, which

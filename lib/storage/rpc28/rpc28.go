@@ -53,10 +53,18 @@ func PageCost(size int) int { return size*4/3 + HashTextLength + 100 }
 // MessageHash returns the hash that names a message: BLAKE2b-256 of the owner's 33 bytes, the namespace and the data,
 // in base64 without padding (storage-2.8.md section 4.2). It does not cover timestamp and time to live.
 func MessageHash(owner [33]byte, namespace Namespace, data []byte) string {
-	text := append(append(owner[:], namespace.SignedText()...), data...)
-	sum := blake2b.Sum256(text)
+	sum := MessageSum(owner, namespace, data)
 	return base64.RawStdEncoding.EncodeToString(sum[:])
 }
+
+// MessageSum returns the bytes of [MessageHash].
+func MessageSum(owner [33]byte, namespace Namespace, data []byte) [blake2b.Size256]byte {
+	text := make([]byte, 0, len(owner)+maxNamespaceText+len(data))
+	return blake2b.Sum256(append(append(append(text, owner[:]...), namespace.SignedText()...), data...))
+}
+
+// maxNamespaceText is the length of the longest SignedText of a namespace.
+const maxNamespaceText = len("-32768")
 
 // Auth proves that a request comes from the owner of the account (storage-2.8.md section 3.1). Signature is the base64
 // of an Ed25519 signature over the text that the method's function in package signtext makes. PubkeyEd25519 (hex) is

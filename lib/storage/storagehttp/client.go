@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sessiontool/lib/storage"
+	"sessiontool/lib/storage/tickets"
 )
 
 // ErrUnreachable reports that no complete HTTP answer arrived: the connection was refused, cut, not TLS, or too slow.
@@ -85,7 +86,7 @@ func NewClientOver(dial DialFunc, proxy Proxy) *Client {
 		dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
 	}
 	c := &Client{dial: dial, proxy: proxy, pinned: make(map[string]*http.Client)}
-	c.nodes = c.newHTTPClient(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+	c.nodes = c.newHTTPClient(nodeTLS())
 	c.seeds = c.newHTTPClient(&tls.Config{MinVersion: tls.VersionTLS12})
 	return c
 }
@@ -112,7 +113,45 @@ func (c *Client) PinSeed(url string, certificate [sha256.Size]byte) {
 	})
 }
 
+// nodeTLS is the configuration for nodes, which have certificates of their own making: the onion layers bind a node to
+// its keys.
+func nodeTLS() *tls.Config {
+	return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
+}
+
+// KeepSessions makes connections to nodes resume the TLS sessions of a cache, unless they go through a proxy: a ticket
+// would show a node that two clients behind a proxy are one. It must be called before the first request.
+func (c *Client) KeepSessions(sessions *tickets.Cache) {
+	if !c.proxy.IsZero() || c.dial == nil {
+		return
+	}
+	transport := c.newTransport(nodeTLS())
+	transport.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := c.dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		config := nodeTLS()
+		config.ClientSessionCache = sessions.For(conn)
+		secure := tls.Client(conn, config)
+		ctx, cancel := context.WithTimeoutCause(ctx, connectTimeout, errHandshakeTimeout)
+		defer cancel()
+		if err := secure.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		return secure, nil
+	}
+	c.nodes = withoutRedirects(transport)
+}
+
+var errHandshakeTimeout = errors.New("the TLS handshake takes too long")
+
 func (c *Client) newHTTPClient(config *tls.Config) *http.Client {
+	return withoutRedirects(c.newTransport(config))
+}
+
+func (c *Client) newTransport(config *tls.Config) *http.Transport {
 	config.ClientSessionCache = tls.NewLRUClientSessionCache(maxSessions)
 	transport := &http.Transport{
 		TLSClientConfig:        config,
@@ -124,7 +163,7 @@ func (c *Client) newHTTPClient(config *tls.Config) *http.Client {
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 	c.proxy.use(transport)
-	return withoutRedirects(transport)
+	return transport
 }
 
 func withoutRedirects(transport http.RoundTripper) *http.Client {
@@ -205,17 +244,24 @@ func do(ctx context.Context, client *http.Client, method, url string, body []byt
 	return answer, nil
 }
 
-// trustedLength is up to which size memory is taken for a body because its header says so.
+// trustedLength is up to which size memory is taken for a body because its header says so. Of a longer body so much must
+// have come.
 const trustedLength = 64 << 10
 
-// readBody reads a body of up to one byte more than may be.
+// readBody reads a body of up to one byte more than may be. A length in the header saves copies.
 func readBody(response *http.Response) ([]byte, error) {
-	if n := response.ContentLength; 0 < n && n <= trustedLength {
-		read := make([]byte, n)
-		_, err := io.ReadFull(response.Body, read)
+	length := response.ContentLength
+	if length <= 0 || length > storage.MaxBodyBytes {
+		return io.ReadAll(io.LimitReader(response.Body, storage.MaxBodyBytes+1))
+	}
+	read := make([]byte, min(length, trustedLength))
+	_, err := io.ReadFull(response.Body, read)
+	if err != nil || length <= trustedLength {
 		return read, err
 	}
-	return io.ReadAll(io.LimitReader(response.Body, storage.MaxBodyBytes+1))
+	all := make([]byte, length)
+	_, err = io.ReadFull(response.Body, all[copy(all, read):])
+	return all, err
 }
 
 // unreachable returns the cause of ctx if ctx has ended, and otherwise ErrUnreachable, ErrProxy, ErrNoIPv4,

@@ -139,7 +139,11 @@ func (db *DB) Update(change func(*Tx) error) error {
 	}
 	s := db.acquire()
 	tx := &Tx{db: db, state: s, active: s.active, writable: true, owner: new(owner), changes: db.changes[:0]}
-	err := tx.result(change(tx))
+	err := change(tx)
+	if err == nil {
+		err = tx.writeCounters()
+	}
+	err = tx.result(err)
 	s.root.readers.RUnlock()
 	if cap(tx.changes) <= logStep {
 		db.changes = tx.changes

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"sort"
 )
 
@@ -83,7 +82,7 @@ func encodeNode(page uint32, transaction uint64, level uint32, items []item, siz
 	binary.BigEndian.PutUint64(raw[16:], transaction)
 	binary.BigEndian.PutUint32(raw[24:], level)
 	binary.BigEndian.PutUint32(raw[28:], uint32(len(items)))
-	sum = crc32.Checksum(raw[8:], castagnoli)
+	sum = checksum(raw[8:])
 	binary.BigEndian.PutUint32(raw[4:], sum)
 	return raw, sum
 }
@@ -91,7 +90,7 @@ func encodeNode(page uint32, transaction uint64, level uint32, items []item, siz
 // decodeNode checks a node and everything in it, so that its methods cannot fail.
 func decodeNode(raw []byte) (*node, error) {
 	if len(raw) < nodeHeader || string(raw[:4]) != nodeMagic ||
-		binary.BigEndian.Uint32(raw[4:]) != crc32.Checksum(raw[8:], castagnoli) ||
+		binary.BigEndian.Uint32(raw[4:]) != checksum(raw[8:]) ||
 		int64(binary.BigEndian.Uint32(raw[12:])) != int64(len(raw)) {
 		return nil, fmt.Errorf("%w: a page has changed", ErrDamaged)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"sync"
 )
@@ -36,7 +35,7 @@ const (
 // note writes the number of a committed transaction.
 func (t *tree) note(transaction uint64) error {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, noteSize), transaction)
-	_, err := t.file.WriteAt(binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), noteAt)
+	_, err := t.file.WriteAt(binary.BigEndian.AppendUint32(b, checksum(b)), noteAt)
 	return err
 }
 
@@ -50,7 +49,7 @@ func (t *tree) checkNote(next uint64) error {
 	switch {
 	case bytes.Equal(b, make([]byte, noteSize)):
 		return nil
-	case binary.BigEndian.Uint32(b[8:]) != crc32.Checksum(b[:8], castagnoli):
+	case binary.BigEndian.Uint32(b[8:]) != checksum(b[:8]):
 		return fmt.Errorf("%w: the number of the last transaction has changed", ErrDamaged)
 	case noted >= next:
 		return fmt.Errorf("%w: the logs lack transaction %d of %d", ErrDamaged, next, noted)
@@ -73,14 +72,14 @@ func (r *root) encode() []byte {
 	b = binary.BigEndian.AppendUint32(b, treeVersion)
 	b = r.ref.append(binary.BigEndian.AppendUint64(b, r.transaction))
 	b = binary.BigEndian.AppendUint64(b, r.records)
-	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	return binary.BigEndian.AppendUint32(b, checksum(b))
 }
 
 // parseSlot returns ErrVersion for a newer version, or ErrDamaged.
 func parseSlot(b []byte) (*root, error) {
 	damaged := fmt.Errorf("%w: a slot has changed", ErrDamaged)
 	if string(b[:16]) != slotMagic || binary.BigEndian.Uint32(b[slotSize-4:]) !=
-		crc32.Checksum(b[:slotSize-4], castagnoli) {
+		checksum(b[:slotSize-4]) {
 		return nil, damaged
 	}
 	if v := binary.BigEndian.Uint32(b[16:]); v != treeVersion {

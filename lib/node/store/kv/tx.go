@@ -16,7 +16,14 @@ type Tx struct {
 	writable bool
 	owner    *owner
 	changes  []byte
-	err      error // the first one
+	counters []counter // sequence numbers that the transaction has changed
+	err      error     // the first one
+}
+
+// counter is the sequence number of a bucket.
+type counter struct {
+	bucket byte
+	number uint64
 }
 
 // Errors of transactions: bugs of the caller.
@@ -82,7 +89,10 @@ func (b *Bucket) Get(key []byte) []byte {
 
 // Put sets the value of a key.
 func (b *Bucket) Put(key, value []byte) error {
-	return b.tx.change(b.full(key), append(make([]byte, 0, len(value)), value...), false)
+	both := append(append(make([]byte, 0, 1+len(key)+len(value)), b.prefix), key...)
+	both = append(both, value...)
+	end := 1 + len(key)
+	return b.tx.change(both[:end:end], both[end:], false)
 }
 
 // Delete removes a key, if it exists.
@@ -137,6 +147,11 @@ func eachChange(changes []byte, apply func(key, value []byte, deleted bool)) err
 
 // Sequence returns the last number that NextSequence returned, 0 at first.
 func (b *Bucket) Sequence() uint64 {
+	for _, c := range b.tx.counters {
+		if c.bucket == b.prefix {
+			return c.number
+		}
+	}
 	value := b.tx.Bucket(sequences).Get([]byte{b.prefix})
 	if len(value) != 8 {
 		return 0
@@ -146,7 +161,27 @@ func (b *Bucket) Sequence() uint64 {
 
 // SetSequence sets the number that Sequence returns.
 func (b *Bucket) SetSequence(number uint64) error {
-	return b.tx.Bucket(sequences).Put([]byte{b.prefix}, binary.BigEndian.AppendUint64(nil, number))
+	if !b.tx.writable {
+		return errReadOnly
+	}
+	for i := range b.tx.counters {
+		if c := &b.tx.counters[i]; c.bucket == b.prefix {
+			c.number = number
+			return b.tx.err
+		}
+	}
+	b.tx.counters = append(b.tx.counters, counter{b.prefix, number})
+	return b.tx.err
+}
+
+// writeCounters writes the changed sequence numbers, each once for all that the transaction drew.
+func (tx *Tx) writeCounters() error {
+	for _, c := range tx.counters {
+		if err := tx.Bucket(sequences).Put([]byte{c.bucket}, binary.BigEndian.AppendUint64(nil, c.number)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // NextSequence returns the next number.

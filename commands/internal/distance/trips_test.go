@@ -107,7 +107,7 @@ func TestBatch(t *testing.T) {
 		// the first draft goes ahead; then 32 are under way
 		wantTrips(t, "the batch", took, 1+(size-1+31)/32)
 		t.Logf("%s: %d syncs", w.generation, w.syncs-before)
-		if syncs := w.syncs - before; syncs > 2*size {
+		if syncs := w.syncs - before; syncs > size {
 			t.Errorf("%d messages took %d syncs", size, syncs)
 		}
 		got, took := w.run("bob", "", "poll", "--select", "text")

@@ -134,7 +134,7 @@ func TestListenerIsKilled(t *testing.T) {
 	ear := bob.listens()
 	ear.ready()
 	alice.knowsOnline(bob)
-	receipt := alice.must("", "send", "--to", bob.id, "--text", "one")
+	receipt := alice.must("", "send", "--to", bob.id, "--text", "one", "--ack-timeout", "8s")
 	if gjson.Get(receipt, "route").Str != "sync" || gjson.Get(receipt, "difficulty").Int() != 0 ||
 		stored(t, net, bob) != before {
 		t.Errorf("%d messages stored, then %d: %s", before, stored(t, net, bob), receipt)
@@ -256,7 +256,9 @@ func TestSynchronousSendSurvivesKill(t *testing.T) {
 	alice.knowsOnline(bob)
 	var want []string
 	crashPoints(t, alice,
-		func(n int) []string { return []string{"send", "--to", bob.id, "--text", fmt.Sprintf("text %d", n)} },
+		func(n int) []string {
+			return []string{"send", "--to", bob.id, "--text", fmt.Sprintf("text %d", n), "--ack-timeout", "8s"}
+		},
 		func(n int, args []string, crashed result) {
 			receipt := crashed.out
 			if crashed.killed {

@@ -340,16 +340,25 @@ func restoreInto(ctx context.Context, dir string, file *os.File, from *bufio.Rea
 	if err != nil {
 		return nil, err
 	}
+	return fillFrom(ctx, dir, file, h, unlock, options, func(store *Store, _ secret, put putRecord) error {
+		chunks := &backupReader{newBackupCipher(store.keys, prefix), from,
+			make([]byte, 0, backupChunk+chacha20poly1305.Overhead), nil, false}
+		return readBackupRecords(bufio.NewReader(chunks), put)
+	})
+}
+
+// putRecord adds a record to a keystore.
+type putRecord = func(key, value []byte) error
+
+// fillFrom unlocks a backup with this header, and fills the file with its records, which read gives to put.
+func fillFrom(ctx context.Context, dir string, file *os.File, h header, unlock Unlock, options Options,
+	read func(store *Store, data secret, put putRecord) error) (*Store, error) {
 	data, err := unlock.open(ctx, dir, h)
 	if err != nil {
 		return nil, err
 	}
 	store := newStore(dir, options, h.format, data)
-	chunks := &backupReader{newBackupCipher(store.keys, prefix), from,
-		make([]byte, 0, backupChunk+chacha20poly1305.Overhead), nil, false}
-	err = fill(ctx, file, store.keys, h, func(put func(key, value []byte) error) error {
-		return readBackupRecords(bufio.NewReader(chunks), put)
-	})
+	err = fill(ctx, file, store.keys, h, func(put putRecord) error { return read(store, data, put) })
 	if err != nil {
 		return nil, err
 	}
@@ -393,18 +402,9 @@ func restoreFormat1(ctx context.Context, dir string, file *os.File, from *bufio.
 	if err != nil {
 		return nil, err
 	}
-	data, err := unlock.open(ctx, dir, h)
-	if err != nil {
-		return nil, err
-	}
-	store := newStore(dir, options, h.format, data)
-	err = fill(ctx, file, store.keys, h, func(put func(key, value []byte) error) error {
+	return fillFrom(ctx, dir, file, h, unlock, options, func(_ *Store, data secret, put putRecord) error {
 		return readFormat1Records(content, data, put)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return store, nil
 }
 
 // unsynced is a temporary file. It needs no sync before fill has finished.

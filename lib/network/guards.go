@@ -194,7 +194,7 @@ func (c *Client) guardCandidates() []Node {
 // testGuard sends a node a question in an onion of one layer, which only the holder of its registered key can answer.
 // The node learns only that a client exists.
 func (c *Client) testGuard(ctx context.Context, node Node) bool {
-	testing, cancel := context.WithTimeoutCause(ctx, guardTimeout, errRoundTimeout)
+	testing, cancel := context.WithTimeoutCause(ctx, c.trial, errRoundTimeout)
 	defer cancel()
 	err := c.tracedProbe(testing, nil, node, "candidate for a guard", wayDirect)
 	switch {

@@ -36,12 +36,15 @@ func configOf(t *testing.T, seeds ...string) Config {
 	}
 }
 
-// open makes a client that the test's end closes.
+// open makes a client that the test's end closes. It waits for answers over HTTPS however busy the machine is.
 func open(t *testing.T, config Config) *Client {
 	t.Helper()
 	c, err := New(config)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if config.Carry == nil {
+		c.round, c.trial = await.Hang, await.Hang
 	}
 	t.Cleanup(func() { closeClient(t, c) })
 	return c
@@ -54,12 +57,10 @@ func closeClient(t *testing.T, c *Client) {
 	}
 }
 
-// clientOf makes a client of fake nodes. It waits for their answers however busy the machine is.
+// clientOf makes a client of fake nodes.
 func clientOf(t *testing.T, net *fakenet.Network) *Client {
 	t.Helper()
-	c := open(t, configOf(t, net.SeedURL()))
-	c.round = await.Hang
-	return c
+	return open(t, configOf(t, net.SeedURL()))
 }
 
 // clock is a time that a test sets.

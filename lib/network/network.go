@@ -82,6 +82,7 @@ type Client struct {
 	// TLS sessions with guards
 	tickets *tickets.Cache
 	round   time.Duration // for one onion request
+	trial   time.Duration // for the answer of a candidate for a guard
 
 	// work has the diagnoses, which outlive their requests. They end when background does.
 	background context.Context
@@ -125,7 +126,8 @@ func New(config Config) (*Client, error) {
 	c := &Client{
 		generation: config.Generation, version: config.OnionVersion, cipher: config.OnionCipher, random: config.Random,
 		now: config.Now, log: config.Log,
-		http: storagehttp.NewClientOver(config.Dial, config.Proxy), round: roundTimeout, file: stateFile{path: config.StateFile},
+		http: storagehttp.NewClientOver(config.Dial, config.Proxy), round: roundTimeout, trial: guardTimeout,
+		file:      stateFile{path: config.StateFile},
 		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time), failedAt: make(map[Key]time.Time),
 		overheard: make(map[Key]bool), samples: make(latency.Samples), soonest: config.Late,
 		proxied: !config.Proxy.IsZero(),

@@ -11,7 +11,7 @@ import (
 )
 
 // patience is how long goroutines may take to end after they were stopped.
-const patience = 5 * time.Second
+const patience = 2 * time.Minute
 
 // checked are the tests that Check has been called for.
 var checked sync.Map

@@ -280,3 +280,44 @@ func TestSureClockAsksOnlyInDoubt(t *testing.T) {
 		t.Errorf("%v, %d probes, the seed was asked %d times more", err, stored.Load(), net.SeedRequests()-before)
 	}
 }
+
+// The offset of an earlier run needs no check for hours, unless the clock was set meanwhile or the system cannot say
+// that it was not.
+func TestOffsetIsRemembered(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		pass    time.Duration
+		set     time.Duration // by which the clock is set
+		known   bool
+		doubted bool
+	}{
+		{"soon", sureFor / 2, 0, false, false},
+		{"later", time.Hour, 0, true, false},
+		{"later, with some drift", time.Hour, steady / 2, true, false},
+		{"later, not known", time.Hour, 0, false, true},
+		{"set right", time.Hour, time.Hour, true, true},
+		{"set back", time.Hour, -2 * steady, true, true},
+		{"much later", steadyFor, 0, true, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			net, clock := startFakenet(t, 4), newClock()
+			config := configOf(t, net.SeedURL())
+			booted := clock.Now().Add(-24 * time.Hour)
+			config.Now = clock.Now
+			config.SinceBoot = func() (time.Duration, bool) { return clock.Now().Sub(booted), test.known }
+			c := open(t, config)
+			c.setOffset(time.Hour, false)
+			if c.doubted() {
+				t.Fatal("a fresh offset is in doubt")
+			}
+			closeClient(t, c)
+			clock.pass(test.pass + test.set)
+			booted = booted.Add(test.set)
+			c = open(t, config)
+			defer closeClient(t, c)
+			if c.Offset() != time.Hour || c.doubted() != test.doubted {
+				t.Errorf("the offset is %s, in doubt: %v", c.Offset(), c.doubted())
+			}
+		})
+	}
+}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"sessiontool/lib/internal/waitmutex"
+	"sessiontool/lib/network/clocks"
 	"sessiontool/lib/network/latency"
 	"sessiontool/lib/onion"
 	"sessiontool/lib/storage"
@@ -54,7 +55,8 @@ type Config struct {
 	OnionCipher  onion.Cipher       // onion.AESGCM, as all clients used to seal, or onion.XChaCha20
 	Random       io.Reader          // safe for concurrent use
 	Now          func() time.Time
-	Log          *slog.Logger // nil: no log
+	SinceBoot    func() (since time.Duration, known bool) // how long the machine runs; nil: [clocks.SinceBoot]
+	Log          *slog.Logger                             // nil: no log
 	// Late is the minimum time before an answer is late, however quick others were; 0 means 200 ms.
 	Late  time.Duration
 	Dial  storagehttp.DialFunc // opens connections to guards and seeds; nil: those of storagehttp.NewClient
@@ -77,8 +79,10 @@ type Client struct {
 	// post, but in tests
 	carry func(ctx context.Context, path []Node, target Node, body []byte) (onion.Response, error)
 	now   func() time.Time
-	log   *slog.Logger
-	http  *storagehttp.Client
+	// how long this machine runs
+	sinceBoot func() (time.Duration, bool)
+	log       *slog.Logger
+	http      *storagehttp.Client
 	// TLS sessions with guards
 	tickets *tickets.Cache
 	round   time.Duration // for one onion request
@@ -130,7 +134,13 @@ func New(config Config) (*Client, error) {
 		file:      stateFile{path: config.StateFile},
 		examining: make(chan struct{}, examineAtOnce), answeredAt: make(map[Key]time.Time), failedAt: make(map[Key]time.Time),
 		overheard: make(map[Key]bool), samples: make(latency.Samples), soonest: config.Late,
-		proxied: !config.Proxy.IsZero(),
+		proxied: !config.Proxy.IsZero(), sinceBoot: clocks.SinceBoot,
+	}
+	switch {
+	case config.SinceBoot != nil:
+		c.sinceBoot = config.SinceBoot
+	case config.Carry != nil: // in a simulation the machine says nothing
+		c.sinceBoot = func() (time.Duration, bool) { return 0, false }
 	}
 	c.carry = c.post
 	if config.Carry != nil {
@@ -177,7 +187,7 @@ func New(config Config) (*Client, error) {
 		c.file.path = ""
 	}
 	c.keepSessions()
-	c.state.Doubt = c.state.Doubt || c.state.OffsetMS != 0 && !within(c.now(), c.state.OffsetAt, sureFor)
+	c.state.Doubt = c.state.Doubt || !c.sureOffset()
 	c.reindex()
 	c.background, c.stop = context.WithCancel(context.Background())
 	return c, nil

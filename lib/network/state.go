@@ -48,7 +48,8 @@ type state struct {
 	Generation storage.Generation        `json:"generation,omitempty"` // according to nodes
 	OffsetMS   int64                     `json:"clock_offset_ms"`      // how far the network's clock is ahead
 	OffsetAt   time.Time                 `json:"clock_learned_at,omitzero"`
-	Doubt      bool                      `json:"clock_doubt,omitempty"` // see SureClock
+	StartedMS  int64                     `json:"clock_started_ms,omitempty"` // see startedMS; of when OffsetAt was
+	Doubt      bool                      `json:"clock_doubt,omitempty"`      // see SureClock
 	// Readers are the members that polls of an account ask, by swarmName.
 	Readers map[string]Readers `json:"readers,omitempty"`
 	// by method, the time after which an answer is late: see lateAfter

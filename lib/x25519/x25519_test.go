@@ -122,17 +122,23 @@ func TestPrivateKeysDoNotPrint(t *testing.T) {
 func TestKeptDH(t *testing.T) {
 	pair := NewKeyPair(PrivateKey{7})
 	keeping := pair.Keeping()
-	for i := range 2 * maxKept {
-		peer := PrivateKey{byte(i), byte(i >> 8), 1}.Public()
-		for _, from := range []KeyPair{pair, keeping, keeping} {
-			got, err := from.KeptDH(peer)
-			if want, _ := pair.DH(peer); err != nil || got != want {
-				t.Fatalf("with peer %d: %x, %v; want %x", i, got, err, want)
-			}
+	for i := range maxKept + 2 {
+		peer := PublicKey{byte(i), byte(i >> 8), 9}
+		got, err := keeping.KeptDH(peer)
+		if err != nil || len(keeping.kept.shared) > maxKept {
+			t.Fatalf("with peer %d: %v, %d secrets are kept", i, err, len(keeping.kept.shared))
 		}
-		if kept := len(keeping.kept.shared); kept > maxKept {
-			t.Fatalf("%d secrets are kept", kept)
+		if i > 2 && i < maxKept {
+			continue
 		}
+		want, _ := pair.DH(peer)
+		again, err := keeping.KeptDH(peer)
+		if got != want || again != want || err != nil {
+			t.Errorf("with peer %d: %x, then %x, %v; want %x", i, got, again, err, want)
+		}
+	}
+	if got, err := pair.KeptDH(PublicKey{9}); err != nil || got != PrivateKey([Size]byte(pair.Private)).Public() {
+		t.Errorf("a pair that keeps nothing: %x, %v", got, err)
 	}
 	for range 2 {
 		if _, err := keeping.KeptDH(lowOrder[0]); !errors.Is(err, ErrLowOrder) {

@@ -58,6 +58,7 @@ func (p *person) atTime(off time.Duration, args ...string) result {
 
 // A clock that is an hour or ten years off is found out whatever the seed says, and what is sent has the right time.
 func TestWrongClock(t *testing.T) {
+	t.Parallel()
 	const years = 10 * 365 * 24 * time.Hour
 	net := startDevnet(t, devnet.Options{Nodes: 6, SwarmSize: 3})
 	bob := newPerson(t, net.SeedURL(), "bob")

@@ -45,8 +45,10 @@ func crashPoints(
 
 // onBoth runs a test on a network of each generation.
 func onBoth(t *testing.T, test func(t *testing.T, net *devnet.Network)) {
+	t.Parallel() // most of the time such a test waits for processes that start, and for the disk
 	for _, generation := range []storage.Generation{storage.Generation20, storage.Generation28} {
 		t.Run(string(generation), func(t *testing.T) {
+			t.Parallel()
 			options := usual
 			options.Generation = generation
 			test(t, startDevnet(t, options))
@@ -123,6 +125,7 @@ func pollSurvivesKill(t *testing.T, net *devnet.Network) {
 
 // The same for accepting a friend request, with which everything starts.
 func TestAcceptSurvivesKill(t *testing.T) {
+	t.Parallel()
 	net := startDevnet(t, usual)
 	bob := newPerson(t, net.SeedURL(), "Bob")
 	var alice *person

@@ -195,7 +195,7 @@ func TestListenBlocksNobody(t *testing.T) {
 	for i := range 5 {
 		text := fmt.Sprint("text ", i)
 		want = append(want, text)
-		const lockTimeout = "3s" // a lock that lasted as long as a question for messages would last 7 s
+		const lockTimeout = "6s" // a lock that lasted as long as a question for messages would last 7 s
 		alice.must("", "--lock-timeout", lockTimeout, "send", "--to", bob.id, "--text", text)
 		alice.must("", "--lock-timeout", lockTimeout, "poll")
 		bob.must("", "--lock-timeout", lockTimeout, "inbox")
@@ -248,6 +248,7 @@ func TestListenSurvivesKill(t *testing.T) {
 
 // A send that is killed at any commit while the recipient listens, and run again, delivers its text once.
 func TestSynchronousSendSurvivesKill(t *testing.T) {
+	t.Parallel()
 	net := startDevnet(t, usual)
 	alice, bob := newPerson(t, net.SeedURL(), "Alice"), newPerson(t, net.SeedURL(), "Bob")
 	befriend(t, alice, bob)

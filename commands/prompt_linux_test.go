@@ -70,7 +70,7 @@ func TestPassphrasePrompt(t *testing.T) {
 		"Ctrl-C":          {typed: "\x03", exit: record.ExitInterrupt, code: record.CodeInterrupted},
 		"Ctrl-C half way": {typed: "correct\x03", exit: record.ExitInterrupt, code: record.CodeInterrupted},
 		"SIGTERM":         {stop: syscall.SIGTERM, exit: record.ExitTerminated, code: record.CodeTerminated},
-		"out of time":     {args: []string{"--timeout", "2s"}, exit: record.ExitTimeout, code: record.CodeTimeout},
+		"out of time":     {args: []string{"--timeout", "5s"}, exit: record.ExitTimeout, code: record.CodeTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

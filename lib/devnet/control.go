@@ -133,6 +133,9 @@ func (n *Network) restartMember(ctx context.Context, m *member) error {
 	return err
 }
 
+// firstAnswer is how long a node that starts may take for its first answer. All nodes of a network start at once.
+const firstAnswer = 2 * time.Minute
+
 // startMember starts the member's node and waits for its first answer.
 func (n *Network) startMember(ctx context.Context, m *member, listener net.Listener) (*node.Node, error) {
 	running, err := node.Start(ctx, node.Config{
@@ -155,7 +158,7 @@ func (n *Network) startMember(ctx context.Context, m *member, listener net.Liste
 	}
 	client := storagehttp.NewClient()
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, firstAnswer)
 	defer cancel()
 	answer, err := client.GetNode(ctx, n.options.ListenIP, m.port, storage.StatsPath)
 	if err == nil && answer.Status != storage.StatusOK {

@@ -125,19 +125,6 @@ func TestSeveralHopsFail(t *testing.T) {
 	}
 }
 
-// silence makes a node accept connections and say nothing, until release is called.
-func silence(node *fakenet.Node) (release func()) {
-	ended := make(chan struct{})
-	node.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
-		select {
-		case <-r.Context().Done():
-		case <-ended:
-		}
-		panic(http.ErrAbortHandler)
-	})
-	return func() { close(ended) }
-}
-
 // A node that accepts a connection and never answers counts as dead, wherever it is in the path, and no other node is
 // blamed: whether relays in front of it report that soon, or long after the client's patience has ended.
 func TestSilentNode(t *testing.T) {

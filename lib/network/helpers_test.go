@@ -21,7 +21,9 @@ import (
 func startFakenet(t *testing.T, n int) *fakenet.Network {
 	t.Helper()
 	leakcheck.Check(t)
-	return fakenet.Start(t, n)
+	net := fakenet.Start(t, n)
+	net.HopTime(await.Hang)
+	return net
 }
 
 // unhurried keeps a busy machine from passing for nodes that are late or silent.

@@ -98,7 +98,7 @@ func TestConcurrentRequests(t *testing.T) {
 	net.Nodes[5].Stop()
 	group := c.Group()
 	var wait sync.WaitGroup
-	for i := range 24 {
+	for i := range 12 {
 		wait.Go(func() {
 			target := nodes[i%len(nodes)]
 			answer, err := group.Request(t.Context(), target, question(t))

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"sessiontool/lib/onion"
@@ -42,9 +44,9 @@ type suspicion struct {
 //
 // parent is the request's span, which gets the diagnosis; nil if it is not traced. calm ends the examination without a
 // result, because the late answer has come over this path.
-func (c *Client) examine(parent *trace.Recording, path []Node, target Node, failure error,
+func (c *Client) examine(parent *trace.Recording, sent sentPath, target Node, failure error,
 	found chan<- suspicion) (calm context.CancelFunc) {
-	asked := time.Now()
+	path, asked := sent.hops, time.Now()
 	ctx, calm := context.WithCancel(c.background)
 	ctx, span := trace.Start(trace.Join(ctx, parent), trace.SpanDiagnosis,
 		trace.Name("guard", path[0].Ed25519), trace.Error(failure))
@@ -58,7 +60,7 @@ func (c *Client) examine(parent *trace.Recording, path []Node, target Node, fail
 				defer func() { <-c.examining }()
 			case <-ctx.Done():
 			}
-			if s.culprit, s.found = c.suspectOn(path, target, asked); s.found || c.answeredSince(asked, path, target) ||
+			if s.culprit, s.found = c.suspectOn(sent, target); s.found || c.answeredSince(asked, path, target) ||
 				c.answersProbe(ctx, path, target) {
 				found <- s
 				return
@@ -115,11 +117,11 @@ func placeOf(node Node, path []Node, target Node) string {
 const examineAtOnce = 4
 
 // suspectOn returns the first relay of a path that has failed lately, or the guard or the target if it has failed since
-// a request was sent whose answer is late at the time asked. Before that, they were chosen although that was known.
-func (c *Client) suspectOn(path []Node, target Node, asked time.Time) (culprit Node, found bool) {
-	sent := asked.Add(-c.lateAfter(probeCall))
+// the attempt began. Before that, they were chosen although that was known.
+func (c *Client) suspectOn(sent sentPath, target Node) (culprit Node, found bool) {
+	path := sent.hops
 	c.mu.Lock()
-	guardFailed, targetFailed := c.failedAt[path[0].Ed25519].After(sent), c.failedAt[target.Ed25519].After(sent)
+	guardFailed, targetFailed := c.failedAt[path[0].Ed25519].After(sent.at), c.failedAt[target.Ed25519].After(sent.at)
 	c.mu.Unlock()
 	switch {
 	case guardFailed:
@@ -203,11 +205,26 @@ func (c *Client) diagnose(ctx context.Context, path []Node, target Node, failure
 	}
 }
 
+// probesOfLate is how many probes are sent at once over a path whose answer is late, so that one that is lost on the way
+// does not begin a diagnosis, which a process that ends waits for.
+const probesOfLate = 2
+
 // answersProbe reports whether target answers a probe over a path in time. Then it is only slow for a request.
 func (c *Client) answersProbe(ctx context.Context, path []Node, target Node) bool {
 	ctx, cancel := context.WithTimeout(ctx, c.lateAfter(probeCall))
 	defer cancel()
-	return c.tracedProbe(ctx, path, target, "target", wayDirect) == nil
+	var probes sync.WaitGroup
+	var answered atomic.Bool
+	for range probesOfLate {
+		probes.Go(func() {
+			if c.tracedProbe(ctx, path, target, "target", wayDirect) == nil {
+				answered.Store(true)
+				cancel()
+			}
+		})
+	}
+	probes.Wait()
+	return answered.Load()
 }
 
 // tracedProbe is probe with a span of its own.

@@ -52,7 +52,7 @@ type delivery struct {
 	suspicions chan suspicion
 
 	mu    sync.Mutex
-	paths [][]Node // of all attempts, in the order in which they were found
+	paths []sentPath // of all attempts, in the order in which they were found
 
 	bad         [][]Node     // paths with a culprit
 	unexplained map[Key]bool // guards behind which the call failed while every hop and the target answered probes
@@ -67,6 +67,12 @@ type delivery struct {
 	calm context.CancelFunc // ends that
 
 	span *trace.Recording
+}
+
+// sentPath is the path of an attempt, and when the attempt began.
+type sentPath struct {
+	hops []Node
+	at   time.Time
 }
 
 // run sends the call until there is an answer. All attempts end with it.
@@ -115,7 +121,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 			case a.path != nil:
 				failure = a.err
 				d.group.drop(d.target.Ed25519, a.path)
-				d.examine(a.path, a.err)
+				d.examine(sentPath{hops: a.path}, a.err)
 			}
 		case <-late.C:
 			if !d.call.patient() {
@@ -124,7 +130,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 					start(whyLate)
 				}
 			}
-			if path := d.suspectPath(); path != nil && d.examining == 0 {
+			if path, ok := d.suspectPath(); ok && d.examining == 0 {
 				d.examine(path, nil)
 			}
 		case <-hedge:
@@ -195,18 +201,21 @@ func (d *delivery) try(ctx context.Context, number int, why string) (a attempt) 
 		path, err = d.group.path(ctx, d.target.Ed25519)
 	} else {
 		d.mu.Lock()
-		tried := d.paths[:len(d.paths):len(d.paths)]
+		var tried [][]Node
+		for _, path := range d.paths {
+			tried = append(tried, path.hops)
+		}
 		d.mu.Unlock()
 		path, err = d.group.detour(ctx, d.target.Ed25519, tried)
 	}
 	if err != nil {
 		return attempt{number: number, err: err}
 	}
+	started := time.Now()
 	d.mu.Lock()
-	d.paths = append(d.paths, path)
+	d.paths = append(d.paths, sentPath{path, started})
 	d.mu.Unlock()
 	notePath(span, path)
-	started := time.Now()
 	response, err := d.client.travel(ctx, path, d.target, d.call.Body)
 	return attempt{number, path, Answer{Status: response.Status, Body: response.Body, Path: path}, time.Since(started), err}
 }
@@ -242,27 +251,27 @@ func endAttempt(ctx context.Context, span *trace.Recording, a attempt) {
 var errLeft = errors.New("no answer so far: not waited for any more")
 
 // suspectPath returns the path of the first attempt on which no culprit was found yet.
-func (d *delivery) suspectPath() []Node {
+func (d *delivery) suspectPath() (path sentPath, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, path := range d.paths {
-		if !slices.ContainsFunc(d.bad, func(bad []Node) bool { return slices.EqualFunc(bad, path, sameNode) }) {
-			return path
+		if !slices.ContainsFunc(d.bad, func(bad []Node) bool { return slices.EqualFunc(bad, path.hops, sameNode) }) {
+			return path, true
 		}
 	}
-	return nil
+	return sentPath{}, false
 }
 
 func sameNode(a, b Node) bool { return a.Ed25519 == b.Ed25519 }
 
 // examine looks for the culprit on a path.
-func (d *delivery) examine(path []Node, failure error) {
+func (d *delivery) examine(path sentPath, failure error) {
 	if d.examined < maxSuspicions {
 		d.examined++
 		d.examining++
 		calm := d.client.examine(d.span, path, d.target, failure, d.suspicions)
 		if failure == nil {
-			d.late, d.calm = path, calm
+			d.late, d.calm = path.hops, calm
 		}
 	}
 }

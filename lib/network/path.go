@@ -55,18 +55,18 @@ func without(nodes []Node, key Key) []Node {
 	return slices.DeleteFunc(nodes, func(n Node) bool { return n.Ed25519 == key })
 }
 
-// pickGuard prefers a guard that is not in avoid.
+// pickGuard prefers the guards that are least often in avoid: those that no other path uses, then those over which the
+// same request has not gone before.
 func (c *Client) pickGuard(guards []Node, target Key, avoid []Key) (Node, error) {
 	guards = without(c.Shuffle(guards), target)
 	if len(guards) == 0 {
 		return Node{}, fmt.Errorf("%w: no service node but the target answers", ErrNoPath)
 	}
-	for _, guard := range guards {
-		if !slices.Contains(avoid, guard.Ed25519) {
-			return guard, nil
-		}
+	uses := make(map[Key]int, len(avoid))
+	for _, key := range avoid {
+		uses[key]++
 	}
-	return guards[0], nil
+	return slices.MinFunc(guards, func(a, b Node) int { return cmp.Compare(uses[a.Ed25519], uses[b.Ed25519]) }), nil
 }
 
 // pickRelays takes the relays behind guard from nodes in random order. It prefers nodes that no other path uses, then

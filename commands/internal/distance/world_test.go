@@ -330,6 +330,8 @@ func (s *server) serve(ctx context.Context, body []byte) (network.Carried, error
 }
 
 func (w *world) lacksMember(owner string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, s := range w.swarmOf(owner) {
 		if s.trouble == hangs || s.trouble == stops {
 			return true

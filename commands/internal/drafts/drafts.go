@@ -76,7 +76,7 @@ func Cores(options route.Options) *pow.Cores {
 }
 
 // batchMemory is what a batch tries to do with, in bytes: most of what it uses is garbage of requests.
-const batchMemory = 40 << 20
+const batchMemory = 44 << 20
 
 // Send seals each draft into the outbox, sends it and prints its receipt. Several drafts are under way at one
 // time; receipts come in the order of the drafts. If it does not come to the end of the drafts, a rerun gets the

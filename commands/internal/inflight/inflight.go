@@ -58,12 +58,13 @@ func (t *Tasks) Go(kind string, do func()) {
 	} else {
 		t.running++
 	}
+	slow := t.slowTime()
 	if t.mostLate > 0 {
 		one.timer = time.AfterFunc(t.patience(), func() { t.overtime(one) })
 	}
 	go func() {
 		if t.mostLate > 0 {
-			defer time.AfterFunc(slowAfter, func() { t.crawls(one) }).Stop()
+			defer time.AfterFunc(slow, func() { t.crawls(one) }).Stop()
 		}
 		defer t.end(one)
 		do()
@@ -136,7 +137,8 @@ func (t *Tasks) end(one *task) {
 	t.ends = append(t.ends, now)
 	t.ends = t.ends[max(len(t.ends)-t.share(), 0):]
 	took := now.Sub(one.started)
-	if took < slowAfter {
+	quick := took < t.slowTime()
+	if quick {
 		delete(t.slow, one.kind)
 	}
 	if one.late {
@@ -145,7 +147,7 @@ func (t *Tasks) end(one *task) {
 		t.running--
 		t.overdue = slices.DeleteFunc(t.overdue, func(other *task) bool { return other == one })
 	}
-	if !one.late || took < slowAfter {
+	if !one.late || quick {
 		t.took = append(t.took, took)
 		t.took = t.took[max(len(t.took)-tasksNoted, 0):]
 	}
@@ -157,10 +159,12 @@ const (
 	mostPatience = 600 * time.Millisecond
 	// leastPatience is the least such time.
 	leastPatience = 50 * time.Millisecond
-	// slowAfter is how long a task must take at least before its kind is slow, and slowShare how many times as long as
-	// usual: on a busy machine all tasks take long, and more of them would make it busier.
-	slowAfter = 2 * time.Second
-	slowShare = 4
+	// slowShare is how many times as long as usual a task takes before its kind is slow: on a busy machine all tasks
+	// take long, and more of them would make it busier. slowAfter is the least such time, and slowUnknown that while none
+	// has ended.
+	slowShare   = 4
+	slowAfter   = time.Second
+	slowUnknown = 2 * time.Second
 	// maxSlow bounds how many kinds are known to be slow.
 	maxSlow = 4096
 	// tasksNoted is how many tasks decide on what is usual.
@@ -173,6 +177,14 @@ func (t *Tasks) patience() time.Duration {
 		return mostPatience
 	}
 	return min(max(3*t.usual()/2, leastPatience), mostPatience)
+}
+
+// slowTime is how long a task may take before its kind is slow. t.mu is held.
+func (t *Tasks) slowTime() time.Duration {
+	if len(t.took) == 0 {
+		return slowUnknown
+	}
+	return max(slowShare*t.usual(), slowAfter)
 }
 
 // usual is how long a quarter of the last tasks took, which are those that nothing held up; 0 before one has ended.

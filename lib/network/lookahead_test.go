@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/internal/await"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
@@ -43,9 +44,11 @@ func TestExpectedSwarms(t *testing.T) {
 			t.Errorf("the network was asked %d times", asked)
 		}
 	}
-	if left := len(c.ahead.over); left != 0 {
-		t.Errorf("%d lookups are left", left)
-	}
+	await.Until(t, "the lookups to be forgotten", func() bool {
+		c.ahead.mu.Lock()
+		defer c.ahead.mu.Unlock()
+		return len(c.ahead.over) == 0
+	})
 }
 
 // A context ends the wait for an expected swarm, and Close ends its lookup.
@@ -76,7 +79,9 @@ func TestExpectedSwarmThatDoesNotCome(t *testing.T) {
 		t.Errorf("the wait ends with %v", err)
 	}
 	closeClient(t, c)
-	if left := len(c.ahead.over); left != 0 {
-		t.Errorf("%d lookups are left", left)
-	}
+	await.Until(t, "the lookups to be forgotten", func() bool {
+		c.ahead.mu.Lock()
+		defer c.ahead.mu.Unlock()
+		return len(c.ahead.over) == 0
+	})
 }

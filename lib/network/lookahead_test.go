@@ -12,6 +12,12 @@ import (
 	"sessiontool/lib/storage"
 )
 
+func expectedSwarms(c *Client) int {
+	c.ahead.mu.Lock()
+	defer c.ahead.mu.Unlock()
+	return len(c.ahead.over)
+}
+
 // Swarms that are expected are looked up once each, beside each other, and Swarm waits for the result.
 func TestExpectedSwarms(t *testing.T) {
 	net := startFakenet(t, 8)
@@ -43,7 +49,7 @@ func TestExpectedSwarms(t *testing.T) {
 			t.Errorf("the network was asked %d times", asked)
 		}
 	}
-	if left := len(c.ahead.over); left != 0 {
+	if left := expectedSwarms(c); left != 0 {
 		t.Errorf("%d lookups are left", left)
 	}
 }
@@ -76,7 +82,7 @@ func TestExpectedSwarmThatDoesNotCome(t *testing.T) {
 		t.Errorf("the wait ends with %v", err)
 	}
 	closeClient(t, c)
-	if left := len(c.ahead.over); left != 0 {
+	if left := expectedSwarms(c); left != 0 {
 		t.Errorf("%d lookups are left", left)
 	}
 }

@@ -63,7 +63,8 @@ func TestNextProcessResumes(t *testing.T) {
 			t.Fatalf("the file: %v, %v", info, err)
 		}
 		second, third := New(path, time.Now), New(path, time.Now)
-		if !visit(t, second, address) || !visit(t, second, address) {
+		resumed, again := visit(t, second, address), visit(t, second, address)
+		if !resumed || !again {
 			t.Errorf("version %x: the next process resumes no session", version)
 		}
 		if visit(t, third, address) {

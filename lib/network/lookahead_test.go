@@ -13,6 +13,12 @@ import (
 	"sessiontool/lib/storage"
 )
 
+func expectedSwarms(c *Client) int {
+	c.ahead.mu.Lock()
+	defer c.ahead.mu.Unlock()
+	return len(c.ahead.over)
+}
+
 // Swarms that are expected are looked up once each, beside each other, and Swarm waits for the result.
 func TestExpectedSwarms(t *testing.T) {
 	net := startFakenet(t, 8)
@@ -44,11 +50,7 @@ func TestExpectedSwarms(t *testing.T) {
 			t.Errorf("the network was asked %d times", asked)
 		}
 	}
-	await.Until(t, "the lookups to be forgotten", func() bool {
-		c.ahead.mu.Lock()
-		defer c.ahead.mu.Unlock()
-		return len(c.ahead.over) == 0
-	})
+	await.Until(t, "the lookups to be forgotten", func() bool { return expectedSwarms(c) == 0 })
 }
 
 // A context ends the wait for an expected swarm, and Close ends its lookup.
@@ -79,9 +81,5 @@ func TestExpectedSwarmThatDoesNotCome(t *testing.T) {
 		t.Errorf("the wait ends with %v", err)
 	}
 	closeClient(t, c)
-	await.Until(t, "the lookups to be forgotten", func() bool {
-		c.ahead.mu.Lock()
-		defer c.ahead.mu.Unlock()
-		return len(c.ahead.over) == 0
-	})
+	await.Until(t, "the lookups to be forgotten", func() bool { return expectedSwarms(c) == 0 })
 }

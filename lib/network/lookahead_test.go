@@ -7,10 +7,17 @@ import (
 	"testing"
 	"time"
 
+	"sessiontool/lib/internal/await"
 	"sessiontool/lib/internal/fakenet"
 	"sessiontool/lib/sessionid"
 	"sessiontool/lib/storage"
 )
+
+func expectedSwarms(c *Client) int {
+	c.ahead.mu.Lock()
+	defer c.ahead.mu.Unlock()
+	return len(c.ahead.over)
+}
 
 // Swarms that are expected are looked up once each, beside each other, and Swarm waits for the result.
 func TestExpectedSwarms(t *testing.T) {
@@ -43,9 +50,7 @@ func TestExpectedSwarms(t *testing.T) {
 			t.Errorf("the network was asked %d times", asked)
 		}
 	}
-	if left := len(c.ahead.over); left != 0 {
-		t.Errorf("%d lookups are left", left)
-	}
+	await.Until(t, "the lookups to be forgotten", func() bool { return expectedSwarms(c) == 0 })
 }
 
 // A context ends the wait for an expected swarm, and Close ends its lookup.
@@ -76,7 +81,5 @@ func TestExpectedSwarmThatDoesNotCome(t *testing.T) {
 		t.Errorf("the wait ends with %v", err)
 	}
 	closeClient(t, c)
-	if left := len(c.ahead.over); left != 0 {
-		t.Errorf("%d lookups are left", left)
-	}
+	await.Until(t, "the lookups to be forgotten", func() bool { return expectedSwarms(c) == 0 })
 }

@@ -60,11 +60,15 @@ func TestStateIsWrittenWhenItChanges(t *testing.T) {
 	net := startFakenet(t, 4)
 	config := configOf(t, net.SeedURL())
 	config.Late = time.Minute // a late answer is worth a note
+	var content []byte
 	run := func(do func(*Client)) os.FileInfo {
 		c := open(t, config)
 		do(c)
 		closeClient(t, c)
 		info, err := os.Stat(config.StateFile)
+		if err == nil {
+			content, err = os.ReadFile(config.StateFile)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,8 +76,14 @@ func TestStateIsWrittenWhenItChanges(t *testing.T) {
 	}
 	request := func(c *Client) { ask(t, c, nodeOf(t, c, net.Nodes[0])) }
 	first := run(request)
-	if second := run(request); !os.SameFile(first, second) {
-		t.Error("a run that learned nothing wrote the file")
+	for try := 1; ; try++ { // a run on a busy machine may learn how long answers take
+		before, second := content, run(request)
+		if os.SameFile(first, second) {
+			break
+		}
+		if first = second; try == 5 {
+			t.Fatalf("runs that learned nothing wrote the file, at last\n%s\nover\n%s", content, before)
+		}
 	}
 	if third := run(func(c *Client) { c.SetDifficulty(7) }); os.SameFile(first, third) {
 		t.Error("what a run learned was not written")

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -28,6 +30,9 @@ type observed struct{ *testing.M }
 
 // Run implements testscript.TestingM.
 func (o observed) Run() int {
+	if signal.Ignored(syscall.SIGHUP) { // as under nohup; the processes of the tests would ignore it, too
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	dir, err := os.MkdirTemp("", "sessiontool-complaints-")
 	if err != nil {
 		panic(err)

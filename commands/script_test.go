@@ -13,6 +13,7 @@ import (
 
 	"sessiontool/commands/internal/cli"
 	"sessiontool/lib/devnet"
+	"sessiontool/lib/network"
 )
 
 // The scripts run this test binary as sessiontool, against a devnet in the test process.
@@ -26,11 +27,18 @@ func TestMain(m *testing.M) {
 // clockOffset names the environment variable that sets the clock of a process wrong, by a duration.
 const clockOffset = "TEST_CLOCK_OFFSET"
 
+// lateAfter names the environment variable that says after what time at the earliest a process takes an answer for late,
+// so that it asks another node.
+const lateAfter = "TEST_LATE_AFTER"
+
 // sessiontool is the program, under observation.
 func sessiontool() {
 	streams := crashing(cli.System())
 	if off, err := time.ParseDuration(os.Getenv(clockOffset)); err == nil {
 		streams.Now = func() time.Time { return time.Now().Add(off) }
+	}
+	if late, err := time.ParseDuration(os.Getenv(lateAfter)); err == nil {
+		streams.Network = func(config *network.Config) { config.Late = late }
 	}
 	ended := observeProcess(os.Args[1:], &streams)
 	code := Main(os.Args[1:], streams)

@@ -74,8 +74,9 @@ func (u user) expire(flag string, hashes []string, expiry ...int64) rpc28.Expire
 	}
 }
 
-// change makes a request at node i that all members have to carry out, checks their signatures over text and returns
-// the one result that all of them have.
+// change makes a request at node i that all members have to carry out, checks their signatures over text and that they
+// agree, and returns the result of node i. A member that compares its messages with those of node i at that moment may
+// have got the message already.
 func (n *testNetwork) change(
 	i int, method string, params any, text func(rpc28.MemberResult) []byte,
 ) rpc28.MemberResult {
@@ -89,15 +90,14 @@ func (n *testNetwork) change(
 		n.t.Errorf("%s: no clock in %s", method, got.body)
 	}
 	var common string
-	var result rpc28.MemberResult
 	for _, state := range n.states {
-		result = answer.Swarm[state.PubkeyEd25519]
+		result := answer.Swarm[state.PubkeyEd25519]
 		signature, err := base64.StdEncoding.DecodeString(result.Signature)
 		key, keyErr := hex.DecodeString(state.PubkeyEd25519)
 		if err != nil || keyErr != nil || bool(result.Failed) || !ed25519.Verify(key, text(result), signature) {
 			n.t.Errorf("%s: result %+v of %s is not signed", method, result, state.PubkeyEd25519)
 		}
-		result.Signature, result.T = "", 0 // which differ: see Test28StoreTellsTheTimeTwice
+		result.Signature, result.T, result.Already = "", 0, false // which differ: see Test28StoreTellsTheTimeTwice
 		text, err := json.Marshal(result)
 		if err != nil {
 			n.t.Fatal(err)
@@ -112,7 +112,7 @@ func (n *testNetwork) change(
 	if len(answer.Swarm) != len(n.states) {
 		n.t.Errorf("%s: %d members have answered, want %d", method, len(answer.Swarm), len(n.states))
 	}
-	return result
+	return answer.Swarm[n.states[i].PubkeyEd25519]
 }
 
 // deposit stores at node i and returns the hash.

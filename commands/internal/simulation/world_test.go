@@ -438,9 +438,13 @@ func (w *world) after(wait time.Duration, do func()) {
 // pause waits for a time of the bubble's clock.
 func pause(wait time.Duration) { <-time.After(wait) }
 
-// folder makes a folder of a world in memory. Its name is the same for each world of the process.
+// folder makes a folder of a world in memory. Its name is the same for each world of the process. A process that was
+// killed and had the same number may have left one.
 func folder(t *testing.T) string {
 	dir := filepath.Join(memory(), fmt.Sprintf("simulation-%010d", os.Getpid()))
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -128,21 +128,9 @@ func (c *Caller) Post(
 		return 0, nil, err
 	}
 	defer response.Body.Close()
-	answer, err = readAll(io.LimitReader(response.Body, maxAnswer+1), response.ContentLength, maxAnswer)
+	answer, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err == nil && int64(len(answer)) > maxAnswer {
 		err = fmt.Errorf("answer exceeds %d bytes", maxAnswer)
 	}
 	return response.StatusCode, answer, err
-}
-
-// readAll reads r to its end. length is the announced length of the content, negative if it is unknown: up to most, the
-// buffer has that size from the start.
-func readAll(r io.Reader, length, most int64) ([]byte, error) {
-	if length < 0 || length > most {
-		return io.ReadAll(r)
-	}
-	var content bytes.Buffer
-	content.Grow(int(length) + bytes.MinRead)
-	_, err := content.ReadFrom(r)
-	return content.Bytes(), err
 }

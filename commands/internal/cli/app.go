@@ -168,6 +168,9 @@ func (app *App) prepare(cmd *cobra.Command, settings func() error) (err error) {
 	if app.SpecOf(cmd).Delivers && app.Streams.OutClosed {
 		return errOutputClosed
 	}
+	if err := checkEmpty(cmd.Flags()); err != nil {
+		return err
+	}
 	if app.printer.path != "" && app.printer.path0 != "" {
 		return UsageError(errors.New("--select and --select0 exclude each other"))
 	}

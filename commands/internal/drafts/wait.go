@@ -33,7 +33,7 @@ type waitFlag struct {
 // AddWait defines the flag that makes a send wait for receipts of the recipients.
 func (d *Flags) AddWait(flags *pflag.FlagSet) {
 	flags.StringVar(&d.wait.until, "wait", "",
-		"wait until each message is delivered or read, as far as its recipient says so: at most --timeout")
+		"wait until each message is delivered or read, as far as its recipient says so: at most --timeout, or without end if that is 0")
 }
 
 func (w *waitFlag) check() error {

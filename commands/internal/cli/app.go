@@ -287,7 +287,7 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 	case err == nil && app.printer.failed:
 		return ErrPartial
 	case err != nil && cause != nil:
-		return sameQueue(WithCode(context.DeadlineExceeded, fmt.Errorf("timed out after %s", limit)), err)
+		return timedOut(limit, err)
 	}
 	return err
 }

@@ -165,4 +165,6 @@ func (app *App) NamedDevnet(running []DevnetNote) (*DevnetNote, error) {
 }
 
 // seedRoot returns the URL of a seed without the path at which it answers.
-func seedRoot(url string) string { return strings.TrimSuffix(strings.TrimSuffix(url, "/json_rpc"), "/") }
+func seedRoot(url string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(url, "/json_rpc"), "/")
+}

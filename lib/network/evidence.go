@@ -45,14 +45,14 @@ type suspicion struct {
 // parent is the request's span, which gets the diagnosis; nil if it is not traced. calm ends the examination without a
 // result, because the late answer has come over this path.
 func (c *Client) examine(parent *trace.Recording, sent sentPath, target Node, failure error,
-	found chan<- suspicion) (calm context.CancelFunc) {
+	found chan<- *suspicion) (calm context.CancelFunc) {
 	path, asked := sent.hops, time.Now()
 	ctx, calm := context.WithCancel(c.background)
 	ctx, span := trace.Start(trace.Join(ctx, parent), trace.SpanDiagnosis,
 		trace.Name("guard", path[0].Ed25519), trace.Error(failure))
 	c.work.Go(func() {
 		defer calm()
-		s := suspicion{path: path, failure: failure}
+		s := &suspicion{path: path, failure: failure}
 		defer func() { noteDiagnosis(span, s, target) }()
 		if failure == nil {
 			select {
@@ -65,7 +65,7 @@ func (c *Client) examine(parent *trace.Recording, sent sentPath, target Node, fa
 				found <- s
 				return
 			}
-			found <- suspicion{path: path, doubt: true}
+			found <- &suspicion{path: path, doubt: true}
 		}
 		f := c.diagnose(ctx, path, target, failure)
 		s.culprit, s.found = f.culprit, f.found
@@ -86,7 +86,7 @@ func (c *Client) examine(parent *trace.Recording, sent sentPath, target Node, fa
 }
 
 // noteDiagnosis records the result of a diagnosis.
-func noteDiagnosis(span *trace.Recording, s suspicion, target Node) {
+func noteDiagnosis(span *trace.Recording, s *suspicion, target Node) {
 	if span == nil {
 		return
 	}

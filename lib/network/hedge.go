@@ -19,7 +19,7 @@ func (g *Group) Do(ctx context.Context, target Node, call Call) (Answer, error) 
 	d := &delivery{
 		group: g, client: g.client, target: target, call: call,
 		unexplained: make(map[Key]bool),
-		ended:       make(chan attempt, maxAttempts), suspicions: make(chan suspicion, 2*maxSuspicions),
+		ended:       make(chan attempt, maxAttempts), suspicions: make(chan *suspicion, 2*maxSuspicions),
 	}
 	ctx, d.span = trace.Start(ctx, trace.SpanRequest, trace.String(trace.KeyMethod, call.name()),
 		trace.Name("target", target.Ed25519))
@@ -49,7 +49,7 @@ type delivery struct {
 	call   Call
 
 	ended      chan attempt
-	suspicions chan suspicion
+	suspicions chan *suspicion
 
 	mu    sync.Mutex
 	paths []sentPath // of all attempts, in the order in which they were found

@@ -156,12 +156,18 @@ func (f *file) write(b []byte, at int64) (int, error) {
 		u = &unsynced{before: make(map[int64][]byte)}
 		f.disk.files[f.path] = u
 	}
-	for from := at / sector * sector; from < at+int64(len(b)); from += sector {
-		if u.before[from] == nil {
-			old := make([]byte, sector)
-			n, _ := f.Disk.ReadAt(old, from) // what is behind the end of the file is nothing
-			u.before[from] = old[:n]
+	begin := at / sector * sector
+	var old []byte
+	for from := begin; from < at+int64(len(b)); from += sector {
+		if u.before[from] != nil {
+			continue
 		}
+		if old == nil {
+			old = make([]byte, (at+int64(len(b))-begin+sector-1)/sector*sector)
+			n, _ := f.Disk.ReadAt(old, begin) // what is behind the end of the file is nothing
+			old = old[:n:n]
+		}
+		u.before[from] = old[min(from-begin, int64(len(old))):min(from-begin+sector, int64(len(old)))]
 	}
 	u.writes = append(u.writes, pending{at, slices.Clone(b)})
 	return f.Disk.WriteAt(b, at)

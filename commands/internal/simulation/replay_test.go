@@ -11,7 +11,7 @@ import (
 
 // simulator returns the program that runs the schedules: this one, or one with the runtime of exactEdits.
 func simulator(t *testing.T) string {
-	if *exactly || *replayed {
+	if (*exactly || *replayed) && !hasExactOrder {
 		return buildWith(t, exactEdits(t))
 	}
 	self, err := os.Executable()

@@ -38,6 +38,7 @@ var (
 	untilFailed = flag.Bool("until-failure", false, "end with the first seed that fails")
 	exactly     = flag.Bool("exact", false, "run goroutines in the same order in every run of a seed")
 	alone       = flag.Bool("alone", false, "give each seed a process of its own, as -exact does")
+	building    = flag.String("build", "", "write the program of -exact to this file, and do nothing else")
 	replayed    = flag.Bool("replay", false, "run each seed twice, exactly, and compare the traces")
 	figures     = flag.String("figures", "", "append the figures to this file, to be joined with those of other runs")
 	joined      = flag.Bool("sum", false, "print the figures of all runs in the file of -figures")
@@ -337,10 +338,17 @@ func (s *summary) add(worker int, r report) {
 	}
 }
 
+// hasExactOrder is true in the program of -exact.
+const hasExactOrder = false
+
 // TestSimulate searches for faults: it runs schedules, and shrinks the first one that fails.
 func TestSimulate(t *testing.T) {
 	if *joined {
 		sum(t, *figures)
+		return
+	}
+	if *building != "" {
+		buildAt(t, exactEdits(t), *building)
 		return
 	}
 	program := simulator(t)

@@ -11,8 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -103,13 +105,13 @@ func sleep(ctx context.Context, wait time.Duration) error {
 
 // serve lets a node answer a request.
 func serve(ctx context.Context, n *node.Node, path string, header http.Header, body []byte) (status int, text []byte) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://node"+path, bytes.NewReader(body))
-	if err != nil {
-		return 0, nil
-	}
-	request.RequestURI, request.RemoteAddr = path, "10.0.0.1:1"
-	for name, values := range header {
-		request.Header[name] = values
+	request := (&http.Request{
+		Method: http.MethodPost, URL: &url.URL{Scheme: "https", Host: "node", Path: path}, Host: "node", RequestURI: path,
+		RemoteAddr: "10.0.0.1:1", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: maps.Clone(header),
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	}).WithContext(ctx)
+	if request.Header == nil {
+		request.Header = make(http.Header)
 	}
 	w := &writer{header: make(map[string][]string)}
 	defer func() {

@@ -438,8 +438,8 @@ func (w *world) after(wait time.Duration, do func()) {
 // pause waits for a time of the bubble's clock.
 func pause(wait time.Duration) { <-time.After(wait) }
 
-// folder makes a folder of a world in memory. Its name is the same for each world of the process. A process that was
-// killed and had the same number may have left one.
+// folder makes a folder of a world in memory. The working directory is in it, so that its name is the same in each
+// process and no order depends on it. A process that was killed and had the same number may have left one.
 func folder(t *testing.T) string {
 	dir := filepath.Join(memory(), fmt.Sprintf("simulation-%010d", os.Getpid()))
 	if err := os.RemoveAll(dir); err != nil {
@@ -453,7 +453,8 @@ func folder(t *testing.T) string {
 			t.Error(err)
 		}
 	})
-	return dir
+	t.Chdir(dir)
+	return "simulated"
 }
 
 // holds reports whether a node that runs has a message of an owner.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -156,19 +157,25 @@ func (s *slot) complete(f io.ReaderAt) (bool, error) {
 	return bytes.Equal(hash.Sum(nil), s.digest[:]), nil
 }
 
+// slotPages are buffers for both slots. What is parsed of a slot is copied.
+var slotPages = sync.Pool{New: func() any { return new([firstPage * PageSize]byte) }}
+
 // readSlotPages reads both slots. Bytes behind the end of the file are zeros.
-func readSlotPages(f io.ReaderAt) ([]byte, error) {
-	pages := make([]byte, firstPage*PageSize)
-	if _, err := f.ReadAt(pages, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("reading the file's slots: %w", err)
+func readSlotPages(f io.ReaderAt, pages []byte) error {
+	n, err := f.ReadAt(pages, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading the file's slots: %w", err)
 	}
-	return pages, nil
+	clear(pages[n:])
+	return nil
 }
 
 // current returns the valid slot. Of two, the newer one counts if its pages are complete, else the older one.
 func current(f io.ReaderAt) (*slot, error) {
-	pages, err := readSlotPages(f)
-	if err != nil {
+	buffer := slotPages.Get().(*[firstPage * PageSize]byte)
+	defer slotPages.Put(buffer)
+	pages := buffer[:]
+	if err := readSlotPages(f, pages); err != nil {
 		return nil, err
 	}
 	first, firstErr := parseSlot(0, pages[:PageSize])

@@ -364,7 +364,7 @@ func seal(ctx context.Context, p *program, a *account.Account, client *network.C
 		out, err = a.Send(ctx, draft)
 	}
 	if err == nil && !p.isDead() {
-		p.world.model.sealed(t)
+		p.world.model.sealed(t, account.Protocol(out.Protocol))
 	}
 	if unknown != nil && errors.Is(err, account.ErrUnknownContact) {
 		err = unknown

@@ -155,7 +155,6 @@ func (w *world) sendOf(o op) func(context.Context, *program) error {
 func (w *world) textsOf(o op) (texts []*text) {
 	for i := range o.N {
 		t := w.model.newText(o.Who, o.To, fmt.Sprintf("text %d.%d", o.ID, i), false)
-		t.protocol = o.Protocol
 		texts = append(texts, t)
 	}
 	return texts

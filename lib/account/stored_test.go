@@ -12,6 +12,7 @@ import (
 	"sessiontool/lib/account/contacts"
 	"sessiontool/lib/account/inbox"
 	"sessiontool/lib/account/outbox"
+	"sessiontool/lib/internal/fill"
 	"sessiontool/lib/message"
 	"sessiontool/lib/sessionid"
 )
@@ -255,7 +256,7 @@ func fieldsOf(t *testing.T, value string) (fields map[string]any) {
 // No field is lost between memory and disk. A new field fails here until stored.go has it.
 func TestStoredFormHasEveryField(t *testing.T) {
 	var out, wantOut Outgoing
-	fill(t, reflect.ValueOf(&wantOut).Elem())
+	fill.Value(t, &wantOut)
 	wantOut.Receipt.Repeated = false
 	wantOut.Resumed, wantOut.Fresh, wantOut.Behind, wantOut.Unanswered = false, false, false, 0 // of this process alone
 	if value, err := outbox.Encode(wantOut); err != nil {
@@ -265,7 +266,7 @@ func TestStoredFormHasEveryField(t *testing.T) {
 	}
 
 	var contact, wantContact contacts.Contact
-	fill(t, reflect.ValueOf(&wantContact).Elem())
+	fill.Value(t, &wantContact)
 	for protocol := range contacts.OldProtocols {
 		wantContact.Protocol = protocol
 		if value, err := contacts.Encode(wantContact); err != nil {
@@ -273,47 +274,6 @@ func TestStoredFormHasEveryField(t *testing.T) {
 		} else if contact, err = contacts.Decode(value); err != nil || !reflect.DeepEqual(contact, wantContact) {
 			t.Errorf("the contact %+v comes back as %+v, %v", wantContact, contact, err)
 		}
-	}
-}
-
-// fill sets every field to something else than its zero value.
-func fill(t *testing.T, v reflect.Value) {
-	t.Helper()
-	switch v.Interface().(type) {
-	case time.Time:
-		v.Set(reflect.ValueOf(time.Date(2020, 6, 5, 12, 0, 0, 0, time.UTC)))
-		return
-	case sessionid.ID:
-		id, err := sessionid.Parse(friendOfBob)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v.Set(reflect.ValueOf(id))
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(t, v.Field(i))
-		}
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		fill(t, v.Elem())
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		fill(t, v.Index(0))
-	case reflect.String:
-		v.SetString("x")
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.Int, reflect.Int64:
-		v.SetInt(3)
-	case reflect.Uint8, reflect.Uint32, reflect.Uint64:
-		v.SetUint(3)
-	case reflect.Float64:
-		v.SetFloat(1.5)
-	default:
-		t.Fatalf("no value of type %s", v.Type())
 	}
 }
 

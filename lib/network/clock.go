@@ -175,11 +175,7 @@ func (c *Client) overhear(node Key, told, sent time.Time) {
 func (c *Client) SyncClock(ctx context.Context) (clock Clock, err error) {
 	ctx, span := trace.Start(ctx, trace.SpanClock)
 	defer func() { span.End(err) }()
-	voices, failures := c.nodeVoices(ctx)
-	if ctx.Err() == nil && len(voices) < enoughVoices {
-		seeds, err := c.seedVoices(ctx)
-		voices, failures = append(voices, seeds...), append(failures, err)
-	}
+	voices, failures := c.voices(ctx)
 	if ctx.Err() != nil {
 		return Clock{}, ctx.Err()
 	}
@@ -190,6 +186,23 @@ func (c *Client) SyncClock(ctx context.Context) (clock Clock, err error) {
 	offset = c.setOffset(offset, false)
 	c.log.Info("the network gives its time", "offset", offset, "source", source, "voices", len(voices))
 	return Clock{Offset: offset, Source: source, Voices: voices}, nil
+}
+
+// voices asks nodes, and seeds unless enough nodes give their time. Voices are relative to this machine's clock: if it is
+// set meanwhile, voices asks once more.
+func (c *Client) voices(ctx context.Context) (voices []Voice, failures []error) {
+	for range 2 {
+		begun, shown := time.Now(), c.now().Round(0) // without the monotonic time, which no user sets
+		voices, failures = c.nodeVoices(ctx)
+		if ctx.Err() == nil && len(voices) < enoughVoices {
+			seeds, err := c.seedVoices(ctx)
+			voices, failures = append(voices, seeds...), append(failures, err)
+		}
+		if set := c.now().Round(0).Sub(shown) - time.Since(begun); ctx.Err() != nil || set.Abs() < steady {
+			break
+		}
+	}
+	return voices, failures
 }
 
 // decide returns the median of the nodes' voices, or of the seeds' if there is no node. With two nodes, of which

@@ -128,6 +128,22 @@ func TestMembersDisagreeAboutDifficulty(t *testing.T) {
 	}
 }
 
+// A member that has missed a change of difficulty takes what no other would take from it. The others get the message with
+// another proof.
+func TestMemberMissedAChangeOfDifficulty(t *testing.T) {
+	net := startFakenet(t, 4)
+	for i, node := range net.Nodes {
+		wants(node, []int64{1, 6, 6, 6}[i])
+	}
+	for range 8 {
+		router, client := storer(t, net.SeedURL(), Options{})
+		receipt, err := router.Store(t.Context(), provedFor(t, someone(t), 1, 6))
+		if err != nil || receipt.Stored < 2 || receipt.Difficulty != 6 || client.Difficulty() != 6 {
+			t.Errorf("%+v, %v; difficulty %d is remembered", receipt, err, client.Difficulty())
+		}
+	}
+}
+
 // Nodes that want more whatever they get are left at some time.
 func TestDifficultyRisesForEver(t *testing.T) {
 	net := startFakenet(t, 4)

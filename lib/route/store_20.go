@@ -16,13 +16,14 @@ import (
 )
 
 // store20 makes the proof of work if it is missing, and stores a message at three random nodes of the recipient's swarm
-// at once.
+// at once. If more of them want a higher proof than took the message, it makes that and stores the message at the others,
+// too: they would not take it from a node that has missed a change of difficulty.
 func (s *Storer) store20(ctx context.Context, q StoreRequest) (account.Receipt, error) {
 	receipt := newReceipt(q)
 	judge := &storeJudge20{storer: s, request: q, receipt: &receipt}
 	for range storeRounds {
 		if err := judge.prove(ctx); err != nil {
-			return receipt, err
+			return receipt, unlessOK(receipt, err)
 		}
 		judge.round = storeAnswers{}
 		kept := judge.kept()
@@ -35,8 +36,10 @@ func (s *Storer) store20(ctx context.Context, q StoreRequest) (account.Receipt, 
 		switch {
 		case receipt.Stored >= s.options.Quorum:
 			receipt.OK = true
-			s.learnDifficulty(judge.round.difficulties)
-			return receipt, nil
+			s.learnDifficulty(slices.Concat(judge.round.difficulties, judge.round.wanted))
+			if len(judge.round.wanted) <= receipt.Stored || judge.raiseDifficulty() != nil {
+				return receipt, nil
+			}
 		case ctx.Err() != nil:
 			return receipt, ctx.Err()
 		case receipt.Stored == 0 && len(judge.round.wanted) > 0:
@@ -47,7 +50,15 @@ func (s *Storer) store20(ctx context.Context, q StoreRequest) (account.Receipt, 
 			return receipt, notStored(receipt, judge.round.refusal, err)
 		}
 	}
-	return receipt, fmt.Errorf("%w in %d rounds", ErrNotStored, storeRounds)
+	return receipt, unlessOK(receipt, fmt.Errorf("%w in %d rounds", ErrNotStored, storeRounds))
+}
+
+// unlessOK returns err, unless enough members have the message.
+func unlessOK(receipt account.Receipt, err error) error {
+	if receipt.OK {
+		return nil
+	}
+	return err
 }
 
 // notStored returns the error of a store that too few members took. refusal is the objection of one of them, and err

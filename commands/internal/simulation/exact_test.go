@@ -21,8 +21,7 @@ type edit struct{ file, old, new string }
 // exactEdits make the Go runtime run the goroutines of a synctest bubble in the same order each time, as long as
 // GOMAXPROCS is 1: they take its random numbers from the bubble and not from the thread, give the hashes of maps a fixed
 // seed, and keep the monitor of the scheduler from interrupting goroutines and system calls that take long.
-// Stacks begin with 16 KiB, the heap uses huge pages, and passphrases are stretched hardly at all: a schedule then takes
-// a third less of a processor.
+// They include [costEdits].
 func exactEdits(t *testing.T) []edit {
 	t.Helper()
 	goroot, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
@@ -31,11 +30,7 @@ func exactEdits(t *testing.T) []edit {
 	}
 	source := func(path string) string { return filepath.Join(strings.TrimSpace(string(goroot)), "src", path) }
 	file := func(name string) string { return source("runtime/" + name) }
-	return []edit{
-		{
-			"keystore/kdf.go", "var defaultKDF = kdf{memory: 64 << 10, passes: 3, threads: 2}\n",
-			"var defaultKDF = kdf{memory: 8, passes: 1, threads: 1}\n",
-		},
+	return append(costEdits(source), []edit{
 		{"commands/internal/simulation/simulate_test.go", "const hasExactOrder = false\n", "const hasExactOrder = true\n"},
 		{file("synctest.go"), "type synctestBubble struct {\n", "type synctestBubble struct {\n\trandState uint64\n"},
 		{
@@ -61,12 +56,6 @@ func exactEdits(t *testing.T) []edit {
 				"\t\ts.ticket = cheaprand() | 1\n\t}\n",
 		},
 		{file("time.go"), "\t\t\tt.rand = cheaprand()\n", "\t\t\tt.rand = 0\n"},
-		{file("stack.go"), "var startingStackSize uint32 = fixedStack\n", "var startingStackSize uint32 = 16 << 10\n"},
-		{
-			file("mem_linux.go"), "\tsetVMAName(p, n, vmaName)\n\n\t// Disable huge pages",
-			"\tsetVMAName(p, n, vmaName)\n\tsysHugePageOS(v, n)\n\n\t// Disable huge pages",
-		},
-		{file("stack.go"), "\tif debug.adaptivestackstart == 0 {\n\t\treturn\n", "\tif true {\n\t\treturn\n"},
 		{
 			file("proc.go"), "if pp.schedtick%61 == 0 && !sched.runq.empty() {",
 			"if gomaxprocs != 1 && pp.schedtick%61 == 0 && !sched.runq.empty() {",
@@ -76,7 +65,7 @@ func exactEdits(t *testing.T) []edit {
 			file("proc.go"), "func retake(now int64) uint32 {\n",
 			"func retake(now int64) uint32 {\n\tif gomaxprocs == 1 {\n\t\treturn 0\n\t}\n",
 		},
-	}
+	}...)
 }
 
 // applied returns the contents of files after edits, by path. A text that is in its file more than once or never is an

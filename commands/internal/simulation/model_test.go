@@ -30,7 +30,7 @@ type text struct {
 	request  bool
 	again    bool // a friend request to a friend
 	piped    bool // it was sealed by one program and stored by another
-	protocol account.Protocol
+	ratchet  bool // it was sealed with protocol signal
 	ttl      time.Duration
 
 	begun    int // counts beginnings and ends of sealing: when the first program began to seal it; 0 means never
@@ -151,10 +151,11 @@ func (m *model) begins(t *text) {
 	t.dated = m.world.now()
 }
 
-// sealed records that a text is in the outbox.
-func (m *model) sealed(t *text) {
+// sealed records that a text is in the outbox, sealed with a protocol.
+func (m *model) sealed(t *text, protocol account.Protocol) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	t.ratchet = protocol == account.ProtocolSignal
 	if t.sealed == 0 && t.tries == 1 {
 		m.sealings++
 		t.sealed = m.sealings
@@ -397,7 +398,7 @@ func (m *model) checkOrder() {
 	for where, texts := range all {
 		for i, a := range texts {
 			for _, b := range texts[i+1:] {
-				if a.protocol != b.protocol {
+				if a.ratchet != b.ratchet {
 					continue // they are merged by time, and a signal text that waited has the time of its envelope
 				}
 				early, late := a, b

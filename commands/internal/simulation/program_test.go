@@ -164,11 +164,16 @@ func (p *person) launch(o op, run func(context.Context, *program) error) (*progr
 	name := fmt.Sprintf("%s%d-%s", p.name, w.named, o.Kind)
 	w.mu.Unlock()
 	limit := timeout
-	if o.Stop > 0 {
+	if o.Stop > 0 && !o.Signal {
 		limit = o.Stop
-		w.count("stops of programs", 1)
 	}
 	ctx, stop := context.WithTimeout(context.Background(), limit)
+	if o.Stop > 0 {
+		w.count("stops of programs", 1)
+		if o.Signal {
+			time.AfterFunc(o.Stop, stop)
+		}
+	}
 	started := &program{world: w, person: p, op: o, name: name, dir: p.dir, stop: stop, killed: make(chan struct{})}
 	if o.Twin && p.twin != "" {
 		started.dir = p.twin
@@ -364,7 +369,7 @@ func seal(ctx context.Context, p *program, a *account.Account, client *network.C
 		out, err = a.Send(ctx, draft)
 	}
 	if err == nil && !p.isDead() {
-		p.world.model.sealed(t)
+		p.world.model.sealed(t, account.Protocol(out.Protocol))
 	}
 	if unknown != nil && errors.Is(err, account.ErrUnknownContact) {
 		err = unknown

@@ -79,7 +79,7 @@ func (w *world) perform(o op) {
 	w.count("op "+string(o.Kind), 1)
 	switch o.Kind {
 	case kindSend, kindAgain, kindPoll, kindListen, kindRequest, kindAccept, kindRotate, kindSeal, kindOpen, kindKeys,
-		kindCreate:
+		kindFlush, kindContact, kindCreate:
 		w.runProgram(o)
 	case kindBackup, kindRestore, kindTwin:
 		w.copies(o)
@@ -132,6 +132,10 @@ func (w *world) runProgram(o op) {
 		return
 	case kindKeys:
 		run = publish
+	case kindFlush:
+		run = flush
+	case kindContact:
+		run = changeContact(w.people[o.To].keys.ID(), o.N)
 	case kindCreate:
 		w.create(p, o)
 		return
@@ -155,7 +159,6 @@ func (w *world) sendOf(o op) func(context.Context, *program) error {
 func (w *world) textsOf(o op) (texts []*text) {
 	for i := range o.N {
 		t := w.model.newText(o.Who, o.To, fmt.Sprintf("text %d.%d", o.ID, i), false)
-		t.protocol = o.Protocol
 		texts = append(texts, t)
 	}
 	return texts

@@ -29,6 +29,8 @@ const (
 	kindSeal    kind = "seal"    // Who pipes N texts to To through envelope seal | swarm store
 	kindOpen    kind = "open"    // Who pipes swarm retrieve | envelope open
 	kindKeys    kind = "keys"    // Who publishes a key of session-v2
+	kindFlush   kind = "flush"   // Who lists the outbox and flushes it
+	kindContact kind = "contact" // Who names To, verifies To, or lists the contacts: see contactChanges
 	kindCreate  kind = "create"  // Who makes one more keystore
 	kindBackup  kind = "backup"  // Who saves a copy of the keystore, with identity export if N is 1
 	kindRestore kind = "restore" // Who goes on with the copy saved last in place of the keystore
@@ -74,9 +76,10 @@ type op struct {
 	OnlyAsync bool             `json:"only_async,omitempty"`
 	Kill      kill             `json:"kill,omitzero"`
 	Fault     string           `json:"fault,omitempty"`
-	Lines     int              `json:"lines,omitempty"` // the reader goes away after so many lines
-	Stop      time.Duration    `json:"stop,omitempty"`  // the program is stopped in order after so long
-	Twin      bool             `json:"twin,omitempty"`  // the program uses the copy of kindTwin, if there is one
+	Lines     int              `json:"lines,omitempty"`  // the reader goes away after so many lines
+	Stop      time.Duration    `json:"stop,omitempty"`   // the program is stopped in order after so long
+	Signal    bool             `json:"signal,omitempty"` // by a signal, and not by its --timeout
+	Twin      bool             `json:"twin,omitempty"`   // the program uses the copy of kindTwin, if there is one
 }
 
 // kill ends a program at its At-th step: a read, write or sync of the keystore, a request or a printed line. Power says
@@ -168,7 +171,7 @@ type profile struct {
 
 var everyday = []weight{
 	{kindSend, 30}, {kindPoll, 20}, {kindListen, 7}, {kindRequest, 4}, {kindAccept, 4}, {kindAgain, 6}, {kindRotate, 1},
-	{kindSeal, 3}, {kindOpen, 2}, {kindKeys, 3},
+	{kindSeal, 3}, {kindOpen, 2}, {kindKeys, 3}, {kindFlush, 3}, {kindContact, 2},
 }
 
 // profiles are what scripts/simulate --profile names.
@@ -267,7 +270,7 @@ func (p profile) drawOp(random *rand.Rand, s schedule, id int, chosen kind) op {
 		o.Kill.At, o.Kill.Of = 1+random.IntN(3), steps[random.IntN(len(steps))]
 	}
 	if o.Twin = random.IntN(2) == 0; random.IntN(12) == 0 {
-		o.Stop = seconds(random, 0.01, 1.5)
+		o.Stop, o.Signal = seconds(random, 0.01, 1.5), random.IntN(2) == 0
 	}
 	switch chosen {
 	case kindSend, kindSeal:
@@ -289,6 +292,8 @@ func (p profile) drawOp(random *rand.Rand, s schedule, id int, chosen kind) op {
 		}
 	case kindBackup:
 		o.N = random.IntN(8)
+	case kindContact:
+		o.N = random.IntN(len(contactChanges))
 	default:
 		p.drawFault(random, s, &o)
 	}

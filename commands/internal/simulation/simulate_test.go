@@ -156,8 +156,11 @@ func TestJob(t *testing.T) {
 		}
 		before := processor()
 		result := run(t, s)
-		runtime.GC()
-		result.bounded()
+		result.checks["no goroutine left"]++ // else synctest.Test fails
+		if j.Seeds > 1 || seed%collected == 0 {
+			runtime.GC()
+			result.bounded()
+		}
 		r := report{
 			Seed: seed, Profile: s.Profile, Violations: result.violations, Stats: result.stats, Checks: result.checks,
 			Virtual: result.virtual, Processor: processor() - before,
@@ -169,14 +172,17 @@ func TestJob(t *testing.T) {
 	}
 }
 
+// collected is how many processes of one schedule there are for each that checks its memory: a collection of garbage
+// takes a twentieth of a schedule.
+const collected = 8
+
 // heapBound is the memory that may be in use after a schedule, when its world is gone.
 const heapBound = 64 << 20
 
-// bounded checks that the schedule has left no memory behind. No goroutine is left either: else synctest.Test fails.
+// bounded checks that the schedule has left no memory behind.
 func (o *outcome) bounded() {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	o.checks["no goroutine left"]++
 	o.checks["bounded memory"]++
 	if memory.HeapAlloc > heapBound {
 		o.violations = append(o.violations, violation{"bounded memory", fmt.Sprint(memory.HeapAlloc, " bytes are in use")})

@@ -9,12 +9,10 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
-	"time"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account/tables"
-	"sessiontool/lib/sessionid"
-	"sessiontool/lib/x25519"
+	"sessiontool/lib/internal/fill"
 )
 
 // form0 opens a copy of the keystore of a version that gave its values no number.
@@ -95,7 +93,7 @@ func fieldsOf(t *testing.T, value []byte) (fields map[string]any) {
 // No field is lost between memory and disk. A new field fails here until stored.go has it.
 func TestStoredFormHasEveryField(t *testing.T) {
 	var want Event
-	fill(t, reflect.ValueOf(&want).Elem())
+	fill.Value(t, &want)
 	want.Overtook, want.Attempt, want.SetAside = false, 0, false // of this process alone
 	want.Report, want.Name = nil, ""                             // the name is in the address book
 	value, err := encodeEvent(want)
@@ -104,43 +102,6 @@ func TestStoredFormHasEveryField(t *testing.T) {
 	}
 	if got, err := decodeEvent(want.Seq, value); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("the event %+v comes back as %+v, %v", want, got, err)
-	}
-}
-
-// fill sets every field to something else than its zero value.
-func fill(t *testing.T, v reflect.Value) {
-	t.Helper()
-	switch v.Interface().(type) {
-	case time.Time:
-		v.Set(reflect.ValueOf(time.Date(2020, 6, 5, 12, 0, 0, 0, time.UTC)))
-		return
-	case sessionid.ID:
-		v.Set(reflect.ValueOf(sessionid.FromPublicKey(x25519.PublicKey{9})))
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(t, v.Field(i))
-		}
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		fill(t, v.Elem())
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		fill(t, v.Index(0))
-	case reflect.String:
-		v.SetString("x")
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.Int, reflect.Int64:
-		v.SetInt(3)
-	case reflect.Uint8, reflect.Uint32, reflect.Uint64:
-		v.SetUint(3)
-	case reflect.Float64:
-		v.SetFloat(1.5)
-	default:
-		t.Fatalf("no value of type %s", v.Type())
 	}
 }
 

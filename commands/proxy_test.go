@@ -201,8 +201,8 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// The setting names the proxy, none switches it off, other programs' variables count for what is not on this machine,
-// and a password is accepted from the config file only and shown nowhere.
+// The setting names the proxy for every connection, none switches it off, other programs' variables count except for the
+// hosts of NO_PROXY, and a password is accepted from the config file only and shown nowhere.
 func TestProxySetting(t *testing.T) {
 	network := startDevnet(t, usual)
 	alice := newPerson(t, network.SeedURL(), "Alice")
@@ -222,7 +222,7 @@ func TestProxySetting(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	far := "http://192.0.2.1:80"
+	far, down := "http://192.0.2.1:80", "http://"+closed.Addr().String()
 	for i, c := range []struct {
 		variables, args []string
 		config          string
@@ -232,10 +232,16 @@ func TestProxySetting(t *testing.T) {
 		{nil, []string{"--proxy", "socks5h://" + address}, "", "", true},
 		{[]string{"SESSIONTOOL_PROXY=socks5://" + address}, nil, "", "", true},
 		{nil, nil, "socks5h://u:secret@" + address, "", true},
-		{[]string{"ALL_PROXY=http://" + closed.Addr().String()}, nil, "", "", false},
-		{[]string{"ALL_PROXY=http://" + closed.Addr().String(), "NO_PROXY=*"}, []string{"--network", far}, "",
+		{[]string{"ALL_PROXY=socks5h://" + address}, nil, "", "", true},
+		{[]string{"https_proxy=socks5://" + address, "ALL_PROXY=" + down}, nil, "", "", true},
+		{[]string{"ALL_PROXY=" + down}, nil, "", "proxy_unreachable", false},
+		{[]string{"ALL_PROXY=" + down, "NO_PROXY=localhost"}, nil, "", "proxy_unreachable", false},
+		{[]string{"ALL_PROXY=" + down, "NO_PROXY=localhost,127.0.0.0/8"}, nil, "", "", false},
+		{[]string{"HTTPS_PROXY=" + closed.Addr().String(), "no_proxy=127.0.0.1"}, nil, "", "", false},
+		{[]string{"HTTPS_PROXY=" + closed.Addr().String(), "NO_PROXY=127.0.0.1"}, []string{"--network", far}, "",
 			"proxy_unreachable", false},
-		{[]string{"HTTPS_PROXY=" + closed.Addr().String()}, []string{"--network", far}, "", "proxy_unreachable", false},
+		{[]string{"SESSIONTOOL_PROXY=socks5://" + address, "NO_PROXY=*"}, nil, "", "", true},
+		{[]string{"NO_PROXY=*"}, nil, "socks5h://u:secret@" + address, "", true},
 		{nil, []string{"--proxy", "http://" + closed.Addr().String()}, "", "proxy_unreachable", false},
 		{[]string{"SESSIONTOOL_PROXY=http://" + closed.Addr().String()}, []string{"--proxy", "none"}, "", "", false},
 		{nil, []string{"--proxy", "socks4://" + address}, "", "usage", false},
@@ -263,6 +269,11 @@ func TestProxySetting(t *testing.T) {
 		if strings.Contains(r.out+r.err+shown.out+shown.err, "secret") {
 			t.Errorf("%s shows the password", name)
 		}
+	}
+	shown := alice.with([]string{"ALL_PROXY=" + down, "NO_PROXY=localhost"}, "config", "show", "proxy", "--origin").out
+	want := fmt.Sprintf(`"value":%q,"origin":"environment","source":"ALL_PROXY, except NO_PROXY=localhost"`, down)
+	if !strings.Contains(shown, want) {
+		t.Errorf("config show prints %s", shown)
 	}
 }
 

@@ -51,7 +51,7 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			"has allowed that, and this program with --send-read-receipts. --wait delivered is content with the\n" +
 			"acknowledgement of the synchronous route, or with any receipt. The wait takes at most --timeout, from\n" +
 			"the last message on; then the code is timeout, and the same command again waits on without sending\n" +
-			"anything twice.\n\n" +
+			"anything twice. --timeout 0 waits without end, as it sets no limit for any command.\n\n" +
 			"Each draft gets a receipt or an error record for each of its recipients, in order. An error record\n" +
 			"with queued is of a message that waits in the outbox.\n\n" +
 			"A run that is stopped, by a signal, by --timeout, by a reader that exits or by a full disk, may be run\n" +

@@ -1,6 +1,9 @@
 package network
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // ListSource is where a node list comes from.
 type ListSource string
@@ -52,6 +55,10 @@ func (c *Client) noteSilentSeeds() {
 // Import replaces the node list by one that the user has from elsewhere. It counts until the seeds answer, which are
 // asked before it is used. It returns an error if the list cannot be kept.
 func (c *Client) Import(nodes []Node) error {
+	if len(nodes) <= Hops {
+		return fmt.Errorf("%w: it has %d, and the list that is kept stays; %d hops and a target need %d",
+			ErrTooFewNodes, len(nodes), Hops, Hops+1)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state.Nodes, c.state.FetchedAt, c.state.ImportedAt = nodes, time.Time{}, c.now().UTC()

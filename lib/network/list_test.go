@@ -159,8 +159,21 @@ func TestImportIsKeptOrFails(t *testing.T) {
 	}
 	config.StateFile += "/below/a/file"
 	c := open(t, config)
-	if err := c.Import([]Node{{Ed25519: key(1)}}); err == nil {
-		t.Error("an import into a folder that cannot be made is a success")
+	nodes := []Node{{Ed25519: key(1)}, {Ed25519: key(2)}, {Ed25519: key(3)}, {Ed25519: key(4)}}
+	if err := c.Import(nodes); err == nil || errors.Is(err, ErrTooFewNodes) {
+		t.Errorf("an import into a folder that cannot be made ends with %v", err)
+	}
+}
+
+// An import that makes no path is refused, and the list before it stays.
+func TestImportOfTooFew(t *testing.T) {
+	c := open(t, configOf(t, "http://127.0.0.1:1"))
+	nodes := []Node{{Ed25519: key(1)}, {Ed25519: key(2)}, {Ed25519: key(3)}, {Ed25519: key(4)}}
+	if err := c.Import(nodes); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Import(nodes[:3]); !errors.Is(err, ErrTooFewNodes) || c.List().Nodes != 4 {
+		t.Errorf("with three nodes: %v, %+v", err, c.List())
 	}
 }
 

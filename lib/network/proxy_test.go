@@ -19,7 +19,7 @@ func TestProxy(t *testing.T) {
 	proxy := fakeproxy.SOCKS(listener)
 	defer proxy.Stop()
 	config := configOf(t, fake.SeedURL())
-	if config.Proxy, err = storagehttp.ParseProxy("socks5h://"+listener.Addr().String(), false); err != nil {
+	if config.Proxy, err = storagehttp.ParseProxy("socks5h://" + listener.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
 	c := open(t, config)

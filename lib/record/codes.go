@@ -224,7 +224,7 @@ var Codes = []CodeInfo{
 	{CodeNetworkUnreachable, ExitTemporary, true,
 		"the network does not answer", "try again; check that the network is up"},
 	{CodeProxy, ExitTemporary, true,
-		"the proxy does not answer, or refuses to serve", "start the proxy, or check --proxy; nothing went past it"},
+		"the proxy does not answer, or refuses to serve", "start the proxy, or check --proxy and HTTPS_PROXY; nothing went past it"},
 	{CodeNoIPv4, ExitTemporary, true,
 		"this machine has IPv6 alone, and service nodes have IPv4 addresses",
 		"use --proxy with a proxy that has IPv4, or a network with 464XLAT"},

@@ -37,12 +37,32 @@ func (r *Recipients) UnmarshalJSON(data []byte) error {
 		}
 		return nil
 	}
-	var several []string
+	var several []*string
 	if json.Unmarshal(data, &several) != nil {
-		return &json.UnmarshalTypeError{Value: valueName(data), Type: reflect.TypeFor[Recipients]()}
+		return &json.UnmarshalTypeError{Value: listName(data), Type: reflect.TypeFor[Recipients]()}
 	}
-	*r = several
+	*r = make(Recipients, len(several))
+	for i, one := range several {
+		if one == nil {
+			return &json.UnmarshalTypeError{Value: "array with null", Type: reflect.TypeFor[Recipients]()}
+		}
+		(*r)[i] = *one
+	}
 	return nil
+}
+
+// listName is valueName for a value that is no list of texts: "array with number", for the first element that is none.
+func listName(data []byte) string {
+	var elements []json.RawMessage
+	if json.Unmarshal(data, &elements) != nil {
+		return valueName(data)
+	}
+	for _, element := range elements {
+		if name := valueName(element); name != "string" && name != "null" {
+			return "array with " + name
+		}
+	}
+	return "array"
 }
 
 // valueName names the kind of a JSON value as package json does.
@@ -56,6 +76,8 @@ func valueName(data []byte) string {
 		return "string"
 	case 't', 'f':
 		return "bool"
+	case 'n':
+		return "null"
 	}
 	return "number"
 }

@@ -168,6 +168,9 @@ func (app *App) prepare(cmd *cobra.Command, settings func() error) (err error) {
 	if app.SpecOf(cmd).Delivers && app.Streams.OutClosed {
 		return errOutputClosed
 	}
+	if err := checkEmpty(cmd.Flags()); err != nil {
+		return err
+	}
 	if app.printer.path != "" && app.printer.path0 != "" {
 		return UsageError(errors.New("--select and --select0 exclude each other"))
 	}
@@ -284,7 +287,7 @@ func (app *App) within(ctx context.Context, limit time.Duration, do func(context
 	case err == nil && app.printer.failed:
 		return ErrPartial
 	case err != nil && cause != nil:
-		return sameQueue(WithCode(context.DeadlineExceeded, fmt.Errorf("timed out after %s", limit)), err)
+		return timedOut(limit, err)
 	}
 	return err
 }

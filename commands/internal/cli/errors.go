@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"syscall"
+	"time"
 
 	"sessiontool/keystore"
 	"sessiontool/lib/account"
@@ -69,6 +71,24 @@ func (e queuedError) Unwrap() error { return e.error }
 
 // Queued returns an error that reads like err, whose record says that the message waits in the outbox.
 func Queued(err error) error { return queuedError{err} }
+
+// missingError says what had not come when the time was over.
+type missingError struct{ error }
+
+func (e missingError) Unwrap() error { return e.error }
+
+// Missing returns an error that reads like err. If the time of --timeout is over, the final error record has its text.
+func Missing(err error) error { return missingError{err} }
+
+// timedOut returns the error of a run that --timeout has ended.
+func timedOut(limit time.Duration, err error) error {
+	late := fmt.Errorf("timed out after %s", limit)
+	var missing missingError
+	if errors.As(err, &missing) {
+		late = fmt.Errorf("%w: %w", late, missing.error)
+	}
+	return sameQueue(WithCode(context.DeadlineExceeded, late), err)
+}
 
 // sameQueue returns err, marked as [Queued] if the error in whose place it stands is.
 func sameQueue(err, before error) error {

@@ -78,8 +78,9 @@ func (l *logFlags) logger(out io.Writer) (*slog.Logger, error) {
 // LogArguments returns the flags that make another process log the same way.
 func (app *App) LogArguments() []string {
 	l := &app.logging
-	return []string{
-		fmt.Sprint("--verbose=", l.verbose), fmt.Sprint("--quiet=", l.quiet), "--log-format=" + l.format,
-		"--log-level=" + l.level,
+	args := []string{fmt.Sprint("--verbose=", l.verbose), fmt.Sprint("--quiet=", l.quiet), "--log-format=" + l.format}
+	if l.level != "" {
+		args = append(args, "--log-level="+l.level)
 	}
+	return args
 }

@@ -12,8 +12,11 @@ import (
 const noProxy = "none"
 
 // inheritedProxies are the variables with which other programs get a proxy, the strongest first. Service nodes are
-// asked over https.
-var inheritedProxies = []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"}
+// asked over https. exceptions are the variables with hosts that are reached without such a proxy.
+var (
+	inheritedProxies = []string{"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"}
+	exceptions       = []string{"NO_PROXY", "no_proxy"}
+)
 
 // proxySetting is the value of --proxy: empty, noProxy, or the URL of a proxy. It shows no password.
 type proxySetting struct {
@@ -25,7 +28,7 @@ type proxySetting struct {
 func (s *proxySetting) Set(text string) (err error) {
 	s.text, s.proxy = text, storagehttp.Proxy{}
 	if text != noProxy && text != "" {
-		s.proxy, err = storagehttp.ParseProxy(text, false)
+		s.proxy, err = storagehttp.ParseProxy(text)
 	}
 	return err
 }
@@ -42,8 +45,8 @@ func (s *proxySetting) String() string {
 func (s *proxySetting) Type() string { return "url" }
 
 // Proxy returns the proxy for all connections to seeds and nodes, and the flag, variable or file that names it. A proxy
-// of the setting counts for each connection. One of a variable of other programs leaves out connections to this
-// machine, as other programs do; NO_PROXY does not count.
+// of the setting counts for each connection. One of a variable of other programs leaves out the hosts of NO_PROXY, and no
+// others: this machine's own are not among them by themselves.
 func (app *App) Proxy() (proxy storagehttp.Proxy, source string, err error) {
 	if app.proxy.text != "" {
 		from := app.origins["proxy"]
@@ -61,10 +64,15 @@ func (app *App) Proxy() (proxy storagehttp.Proxy, source string, err error) {
 		if !strings.Contains(value, "://") {
 			value = "http://" + value
 		}
-		if proxy, err = storagehttp.ParseProxy(value, true); err != nil {
-			err = UsageError(fmt.Errorf("%s: %w", name, err))
+		if proxy, err = storagehttp.ParseProxy(value); err != nil {
+			return proxy, name, UsageError(fmt.Errorf("%s: %w", name, err))
 		}
-		return proxy, name, err
+		for _, list := range exceptions {
+			if hosts := app.Streams.Env(list); hosts != "" {
+				return proxy.Except(hosts), name + ", except " + list + "=" + hosts, nil
+			}
+		}
+		return proxy, name, nil
 	}
 	return proxy, "", nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,4 +137,34 @@ func (app *App) runningDevnet(name string) (record.Network, error) {
 		}
 	}
 	return record.Network{}, ErrNoNetwork
+}
+
+// NamedDevnet returns the one of the running devnets, the newest first, that the setting network names: by its name, its
+// file or the URL of its seed. It is the newest one if nothing is named, or if the environment or the config file names a
+// network that is no devnet.
+func (app *App) NamedDevnet(running []DevnetNote) (*DevnetNote, error) {
+	name := app.networkName
+	if name == "" {
+		return &running[0], nil
+	}
+	file, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	for i, note := range running {
+		sameSeed := slices.ContainsFunc(note.Network.Seeds, func(seed string) bool { return seedRoot(seed) == seedRoot(name) })
+		if note.Network.Name == name || note.Network.File == file || sameSeed {
+			return &running[i], nil
+		}
+	}
+	from := app.origins["network"].Kind
+	if _, err := app.ResolveNetwork(); err == nil && from != originFlag {
+		return &running[0], nil
+	}
+	return nil, WithCode(ErrNoNetwork, fmt.Errorf("no devnet called %q runs", name))
+}
+
+// seedRoot returns the URL of a seed without the path at which it answers.
+func seedRoot(url string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(url, "/json_rpc"), "/")
 }

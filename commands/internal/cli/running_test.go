@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"testing"
 
 	"sessiontool/lib/presence"
@@ -34,5 +35,35 @@ func TestDevnetNotes(t *testing.T) {
 	}
 	if presence.StateOf(notes, "") == presence.Alive {
 		t.Error("a devnet without a presence file runs")
+	}
+}
+
+// The setting network names a running devnet. What it names that is no devnet counts for devnet commands only as a flag.
+func TestNamedDevnet(t *testing.T) {
+	home := t.TempDir()
+	running := []DevnetNote{
+		{Network: record.Network{Name: "new", File: "/new/network.json", Seeds: []string{"http://127.0.0.1:2/json_rpc"}}},
+		{Network: record.Network{Name: "old", File: "/old/network.json", Seeds: []string{"http://127.0.0.1:1/json_rpc"}}},
+	}
+	for _, c := range []struct{ network, origin, want string }{
+		{"", OriginDefault, "new"}, {"old", OriginEnvironment, "old"}, {"old", originFlag, "old"}, {"new", OriginFile, "new"},
+		{"/old/network.json", originFlag, "old"}, {"/old/../old/network.json", OriginFile, "old"},
+		{"http://127.0.0.1:1/json_rpc", OriginEnvironment, "old"}, {"http://127.0.0.1:1/", originFlag, "old"},
+		{"http://127.0.0.1:3", OriginEnvironment, "new"}, {"http://127.0.0.1:3", originFlag, ""},
+		{"mainnet", OriginFile, "new"}, {"mainnet", originFlag, ""},
+		{"olf", OriginEnvironment, ""}, {"olf", originFlag, ""},
+	} {
+		app := New(Streams{Env: func(name string) string { return map[string]string{"HOME": home}[name] }})
+		app.networkName, app.origins = c.network, map[string]Origin{"network": {c.origin, ""}}
+		got := ""
+		note, err := app.NamedDevnet(running)
+		if err == nil {
+			got = note.Network.Name
+		} else if !errors.Is(err, ErrNoNetwork) {
+			t.Error(err)
+		}
+		if got != c.want {
+			t.Errorf("%q of the %s is the devnet %q, not %q", c.network, c.origin, got, c.want)
+		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 // Kinds of the origin of a setting's value, the strongest first.
 const (
 	originFlag        = "flag"
-	originEnvironment = "environment"
+	OriginEnvironment = "environment"
 	OriginFile        = "file"
 	OriginDefault     = "default"
 )
@@ -77,7 +77,7 @@ func (app *App) applySettings(flags *pflag.FlagSet) error {
 		case flag.Changed:
 			app.origins[name] = Origin{originFlag, "--" + name}
 		case fromEnvironment != "":
-			app.origins[name] = Origin{originEnvironment, VariableOf(name)}
+			app.origins[name] = Origin{OriginEnvironment, VariableOf(name)}
 			if err := flag.Value.Set(fromEnvironment); err != nil {
 				return UsageError(fmt.Errorf("%s: %s", VariableOf(name), valueProblem(flag.Value.Type(), err)))
 			}

@@ -40,6 +40,8 @@ func foundWord(value string) string {
 		return "the number " + rest
 	case kind == "string":
 		return "a text"
+	case kind == "array" && strings.HasPrefix(rest, "with "):
+		return "a list with " + foundWord(strings.TrimPrefix(rest, "with ")) + " in it"
 	case kind == "array":
 		return "a list"
 	case kind == "object":

@@ -53,6 +53,16 @@ func runShow(_ context.Context, app *cli.App, opts *showOptions) error {
 			return cli.UsageError(fmt.Errorf("there is no setting %q", name))
 		}
 		out := record.Setting{Type: record.TypeSetting, Name: name, Value: opts.flags.Lookup(name).Value.String()}
+		if name == "proxy" && out.Value == "" {
+			// One of a variable of other programs counts then.
+			proxy, source, err := app.Proxy()
+			if err != nil {
+				return err
+			}
+			if !proxy.IsZero() {
+				out.Value, from = proxy.String(), cli.Origin{Kind: cli.OriginEnvironment, Source: source}
+			}
+		}
 		if opts.origin {
 			out.Origin, out.Source = from.Kind, from.Source
 		}

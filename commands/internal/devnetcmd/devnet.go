@@ -50,15 +50,15 @@ func devnetDir(app *cli.App, where *devnetFlags) (string, error) {
 	return filepath.Join(dir, "devnet"), err
 }
 
-// findDevnet returns the running devnet in --dir, or without it the newest one. One in --dir may have been started with
-// another home folder.
+// findDevnet returns the running devnet in --dir, or without it the one that the setting network names, or without that
+// the newest one. One in --dir may have been started with another home folder.
 func findDevnet(ctx context.Context, app *cli.App, where *devnetFlags) (*cli.DevnetNote, error) {
 	running, err := app.Devnets()
 	if err != nil {
 		return nil, err
 	}
 	if where.dir == "" && len(running) > 0 {
-		return &running[0], nil
+		return app.NamedDevnet(running)
 	}
 	dir, err := devnetDir(app, where)
 	if err != nil {

@@ -35,12 +35,18 @@ func runDevnetUpDetached(ctx context.Context, app *cli.App, opts *devnetUpOption
 	args := []string{
 		"devnet", "up", "--dir", dir, "--name", opts.name, fmt.Sprint("--nodes=", opts.nodes),
 		fmt.Sprint("--swarm-size=", opts.swarmSize), fmt.Sprint("--difficulty=", opts.difficulty),
-		"--generation=" + opts.generation, "--like=" + opts.like, "--seed-time=" + opts.seedTime,
-		fmt.Sprint("--allow-unsigned=", opts.allowUnsigned), "--listen=" + opts.listen,
+		fmt.Sprint("--allow-unsigned=", opts.allowUnsigned),
 		fmt.Sprint("--rate-limit=", opts.limits.rate), fmt.Sprint("--max-store-bytes=", opts.limits.storeBytes),
-		"--metrics=" + opts.metrics, "--page=" + opts.page.address, fmt.Sprint("--page-remote=", opts.page.remote),
-		"--metrics=" + opts.metrics, fmt.Sprint("--latency=", opts.distance.Latency),
+		fmt.Sprint("--page-remote=", opts.page.remote), fmt.Sprint("--latency=", opts.distance.Latency),
 		fmt.Sprint("--jitter=", opts.distance.Jitter), fmt.Sprint("--loss=", opts.distance.Loss),
+	}
+	for _, flag := range [][2]string{
+		{"generation", opts.generation}, {"like", opts.like}, {"seed-time", opts.seedTime}, {"listen", opts.listen},
+		{"metrics", opts.metrics}, {"page", opts.page.address},
+	} {
+		if flag[1] != "" {
+			args = append(args, "--"+flag[0]+"="+flag[1])
+		}
 	}
 	args = append(args, app.LogArguments()...)
 	for _, fault := range opts.faults {

@@ -93,8 +93,11 @@ var otherVariables = [][2]string{
 	{"XDG_DATA_HOME", "folder above the default keystore (default ~/.local/share)"},
 	{"XDG_STATE_HOME", "folder above the notes and data of running devnets (default ~/.local/state)"},
 	{"CREDENTIALS_DIRECTORY", "set by systemd: a credential sessiontool-passphrase in it opens the keystore"},
-	{"HTTPS_PROXY, ALL_PROXY", "the proxy, also in lower case, unless --proxy names one; connections to this machine " +
-		"need none, and NO_PROXY does not count"},
+	{"HTTPS_PROXY, ALL_PROXY", "the proxy for every connection, also in lower case, unless --proxy (or its variable, or the " +
+		"config file) names one"},
+	{"NO_PROXY", "hosts that are reached without HTTPS_PROXY and ALL_PROXY: names with those below them, addresses and " +
+		"ranges, with commas between them, such as localhost,127.0.0.0/8 for a devnet of this machine; nothing goes past " +
+		"the proxy of --proxy"},
 	{"NO_COLOR", "no colours with --output human, which has them on a terminal only; with TERM=dumb or --quiet there is " +
 		"no progress bar either"},
 }

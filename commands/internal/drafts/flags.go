@@ -124,15 +124,22 @@ type recipient struct {
 	err   error
 }
 
+// errNoRecipient reports a draft or a --to that names no recipient, or an empty one among others.
+var errNoRecipient = cli.WithCode(sessionid.ErrInvalid, errors.New("there is no recipient: 'to' is missing or empty"))
+
 // recipients returns the recipients of a draft, each once: who is listed twice, by the ID and by a name perhaps, gets the
-// text once. A draft without one has an empty one, which is no Session ID.
+// text once. A draft without one has one with an error.
 func recipients(ctx context.Context, finder *who.Finder, listed []string) (once []recipient) {
 	if len(listed) == 0 {
 		listed = []string{""}
 	}
 	for _, to := range listed {
 		one := recipient{given: strings.TrimSpace(to)}
-		one.id, one.err = finder.ID(ctx, one.given)
+		if one.given == "" {
+			one.err = errNoRecipient
+		} else {
+			one.id, one.err = finder.ID(ctx, one.given)
+		}
 		same := func(other recipient) bool {
 			return strings.EqualFold(one.given, other.given) || one.err == nil && one.id == other.id
 		}

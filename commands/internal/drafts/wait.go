@@ -33,7 +33,7 @@ type waitFlag struct {
 // AddWait defines the flag that makes a send wait for receipts of the recipients.
 func (d *Flags) AddWait(flags *pflag.FlagSet) {
 	flags.StringVar(&d.wait.until, "wait", "",
-		"wait until each message is delivered or read, as far as its recipient says so: at most --timeout")
+		"wait until each message is delivered or read, as far as its recipient says so: at most --timeout, or without end if that is 0")
 }
 
 func (w *waitFlag) check() error {
@@ -64,7 +64,8 @@ func (w *waitFlag) wait(ctx context.Context, app *cli.App, a *account.Account, r
 		return render.PrintEvent(app, a, event, false)
 	})
 	if err != nil && len(left) > 0 && errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %d of %d messages have no receipt, the first one to %s", err, len(left), len(w.sent), left[0].To)
+		return cli.Missing(cli.WithCode(err, fmt.Errorf("%d of %d messages have no receipt, the first one to %s", len(left),
+			len(w.sent), left[0].To)))
 	}
 	return err
 }

@@ -94,6 +94,7 @@ type Runner struct {
 	last     bool              // what is tried for ever is not tried again
 	stopped  chan struct{}     // closed with last
 	failure  error
+	left     bool // something was left since the context has ended
 	blocked  int
 	finished sync.WaitGroup
 	dead     sync.Mutex
@@ -149,8 +150,9 @@ func (r *Runner) Queued() (queued int, full bool) {
 	return len(r.room), r.blocked > 0 && len(r.room) == cap(r.room)
 }
 
-// Finish returns when all that is queued is accepted, given up or left, with the first error of a callback. What would be
-// tried for ever is left after a run that fails.
+// Finish returns when all that is queued is accepted, given up or left, with the first error of a callback. If something
+// was left since the runner's context has ended, the error is the cause of that. What would be tried for ever is left
+// after a run that fails.
 func (r *Runner) Finish() error {
 	r.mu.Lock()
 	if !r.last {
@@ -161,6 +163,9 @@ func (r *Runner) Finish() error {
 	r.finished.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.failure == nil && r.left {
+		return context.Cause(r.ctx)
+	}
 	return r.failure
 }
 
@@ -193,6 +198,7 @@ func (r *Runner) serve(sender string) {
 		}
 		<-r.room
 		r.mu.Lock()
+		r.left = r.left || left && r.ctx.Err() != nil
 		r.queues[sender] = r.queues[sender][1:]
 		if len(r.queues[sender]) == 0 {
 			delete(r.queues, sender)

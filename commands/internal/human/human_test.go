@@ -41,6 +41,8 @@ func TestStrangersAreHarmless(t *testing.T) {
 		"friend_request": record.FriendRequest{From: stranger, DisplayName: evil, Text: evil, State: "received"},
 		"reaction":       record.Reaction{Notice: record.Notice{From: stranger, DisplayName: evil}, Emoji: evil},
 		"contact":        record.Contact{SessionID: stranger, DisplayName: evil},
+		"setting":        record.Setting{Name: "keystore", Value: evil, Origin: "file", Source: evil},
+		"node":           record.Node{IP: evil},
 		"check":          record.Check{Name: "path", Detail: evil},
 		"swarm_check":    record.SwarmCheck{Members: []record.MemberCheck{{Version: evil, Error: evil}}},
 		"trace": record.Trace{MessageHash: "00", Why: evil, Stages: []record.TraceStage{{Stage: "path", Detail: evil}},
@@ -187,4 +189,20 @@ func FuzzHarmless(f *testing.F) {
 			t.Errorf("%q takes %d columns", got, width)
 		}
 	})
+}
+
+// Settings, nodes and error codes are tables.
+func TestListsAreTables(t *testing.T) {
+	text := shown(t, false, record.Setting{Name: "timeout", Value: "2m0s", Origin: "default"},
+		record.Setting{Name: "keystore", Value: "/k", Origin: "flag", Source: "--keystore"})
+	text += shown(t, false, record.Setting{Name: "keep"})
+	text += shown(t, false, record.Node{IP: "192.0.2.1", Port: 22021, SwarmID: "7f", PubkeyEd25519: "ab"})
+	text += shown(t, false, record.ErrorCode{Code: "timeout", ExitCode: 8, Retryable: true, Meaning: "it took too long"})
+	want := "SETTING   VALUE  ORIGIN   SOURCE\ntimeout   2m0s   default\nkeystore  /k     flag     --keystore\n" +
+		"SETTING  VALUE\nkeep\n" +
+		"ADDRESS          SWARM  ED25519 KEY\n192.0.2.1:22021  7f     ab\n" +
+		"CODE     EXIT  RETRY  MEANING\ntimeout  8     yes    it took too long\n"
+	if text != want {
+		t.Errorf("shown is\n%s, not\n%s", text, want)
+	}
 }

@@ -72,6 +72,13 @@ func (w *Writer) row(v any) (row, bool) {
 		return w.contact(r), true
 	case record.NodeStatus:
 		return nodeStatus(r), true
+	case record.Setting:
+		return setting(r), true
+	case record.Node:
+		return node(r), true
+	case record.ErrorCode:
+		return row{record.TypeErrorCode, []string{"CODE", "EXIT", "RETRY", "MEANING"},
+			[]cell{{r.Code, bold}, {text: fmt.Sprint(r.ExitCode)}, {text: yes(r.Retryable)}, {text: r.Meaning}}}, true
 	}
 	return row{}, false
 }
@@ -111,6 +118,21 @@ func nodeStatus(n record.NodeStatus) row {
 			{text: n.SwarmID}, {text: fmt.Sprint(n.Messages)}, {text: fill}, {text: fmt.Sprint(n.Pending)},
 			{text: n.Version}, {strings.Join(n.Faults, ", "), amber}},
 	}
+}
+
+// setting is a row of a setting, with its origin if that is known.
+func setting(s record.Setting) row {
+	out := row{record.TypeSetting, []string{"SETTING", "VALUE"}, []cell{{s.Name, bold}, {text: Harmless(s.Value)}}}
+	if s.Origin != "" {
+		out.head = append(out.head, "ORIGIN", "SOURCE")
+		out.cells = append(out.cells, cell{text: s.Origin}, cell{text: Harmless(s.Source)})
+	}
+	return out
+}
+
+func node(n record.Node) row {
+	return row{record.TypeNode, []string{"ADDRESS", "SWARM", "ED25519 KEY"},
+		[]cell{{text: Harmless(fmt.Sprintf("%s:%d", n.IP, n.Port))}, {text: n.SwarmID}, {n.PubkeyEd25519, dim}}}
 }
 
 func yes(is bool) string {

@@ -2,12 +2,14 @@ package networkcmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"sessiontool/commands/internal/cli"
+	"sessiontool/lib/network"
 	"sessiontool/lib/network/listing"
 	"sessiontool/lib/record"
 )
@@ -21,7 +23,8 @@ func newImportCommand(app *cli.App) *cobra.Command {
 		Short: "Use a list of service nodes from a file while no seed answers",
 		Long: "Read a list of service nodes from a file (- reads stdin), for a machine that cannot reach the seeds. The\n" +
 			"file is what 'sessiontool swarm nodes' prints on a machine that can, or the answer of a seed to\n" +
-			"get_n_service_nodes. The seeds are still asked first; their list replaces an imported one.\n\n" +
+			"get_n_service_nodes. The seeds are still asked first; their list replaces an imported one. A list of fewer\n" +
+			"than four nodes, which make no onion path, is refused, and the list that is kept stays.\n\n" +
 			"Such a list has no signature: the author of the file chooses which nodes you talk to, and sees who\n" +
 			"writes when to which Session ID. What you write stays encrypted. Take it from a source that you trust.\n" +
 			"Until the seeds answer, 'network show' and doctor say that nobody vouches for the list, records of swarms,\n" +
@@ -29,7 +32,7 @@ func newImportCommand(app *cli.App) *cobra.Command {
 		Examples: []string{"sessiontool swarm nodes | sessiontool network import --keystore copy -"},
 		Prints:   []string{record.TypeNodeList},
 		Exits: cli.Exits{
-			record.ExitUsage:    "not a list of service nodes",
+			record.ExitUsage:    "not a list of service nodes, or one of fewer than four",
 			record.ExitNotFound: "no network is named or runs",
 		},
 		Run: app.Run(func(ctx context.Context, args []string) error { return runImport(ctx, app, args[0]) }),
@@ -49,8 +52,14 @@ func runImport(ctx context.Context, app *cli.App, file string) error {
 	if err != nil {
 		return err
 	}
-	if err := client.Import(nodes); err != nil {
+	before := client.List().Nodes
+	if err := client.Import(nodes); errors.Is(err, network.ErrTooFewNodes) {
+		return cli.WithCode(listing.Err, err)
+	} else if err != nil {
 		return err
+	}
+	if len(nodes) < before {
+		app.Log.Warn("the imported list has fewer nodes than the one that it replaces", "nodes", len(nodes), "before", before)
 	}
 	out, err := nodeList(app, client)
 	if err != nil {

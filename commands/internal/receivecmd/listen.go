@@ -56,8 +56,9 @@ func NewListen(app *cli.App) *cobra.Command {
 			"sender are run in their order, one after the other; with --jobs those of other senders beside them.\n" +
 			"stdout has a hook record for each run, with the exit code; what the command prints goes to stderr.\n" +
 			"By --count, --for or --max-idle listen ends when all that it has received is accepted or given up.\n" +
-			"When a signal stops it, the command gets SIGTERM, and ten seconds later SIGKILL. A record that it has not\n" +
-			"accepted by then comes again in the next listen or poll. The same holds after a kill.\n\n" +
+			"When a signal or --timeout stops it, the command gets SIGTERM, and ten seconds later SIGKILL. A record\n" +
+			"that it has not accepted by then (interrupted) comes again in the next listen or poll, and the exit code\n" +
+			"is that of the signal or of the timeout. A record comes again after a kill, too.\n\n" +
 			"With --ack explicit a record comes again in a later poll or listen until 'ack' has its id.\n" +
 			"With --send-read-receipts friends learn that their texts were printed, or accepted; without it\n" +
 			"nothing is sent.\n\n" +
@@ -101,9 +102,9 @@ func NewListen(app *cli.App) *cobra.Command {
 		return runListen(ctx, app, opts)
 	})
 	flags := cmd.Flags()
-	flags.IntVar(&opts.Count, "count", 0, "end after so many records (default never)")
-	flags.DurationVar(&opts.For, "for", 0, "end after this time (default never)")
-	flags.DurationVar(&opts.MaxIdle, "max-idle", 0, "end when nothing has come for so long (default never)")
+	flags.IntVar(&opts.Count, "count", 0, "end after so many records; 0, the default, is never")
+	flags.DurationVar(&opts.For, "for", 0, "end after this time; 0, the default, is never")
+	flags.DurationVar(&opts.MaxIdle, "max-idle", 0, "end when nothing has come for so long; 0, the default, is never")
 	flags.DurationVar(&opts.PollInterval, "poll-interval", route.DefaultPollInterval,
 		"how often to ask for stored messages")
 	flags.DurationVar(&opts.Heartbeat, "heartbeat", 0, "print a heartbeat record this often (default never)")

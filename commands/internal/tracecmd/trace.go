@@ -38,7 +38,8 @@ func New(app *cli.App) *cobra.Command {
 		Short: "Follow a message from the sealed draft to the opened text, and see where it stopped",
 		Long: "Print what is known of a message: sealed, committed, solved, its onion paths, stored, replicated,\n" +
 			"fetched and opened, which of these failed or is missing (stopped_at), and why. The message is named by\n" +
-			"its message_hash, by the id of its record, or by the trace_id of a trace.\n\n" +
+			"its message_hash, by the id of its record, or by the trace_id of a trace; in the journal also by the\n" +
+			"first 8 characters of these or more, if no other begins with them.\n\n" +
 			"What this machine did comes from the journal of traces, which --trace-journal keeps, best as\n" +
 			"'trace_journal' in the config file. Whether the message was replicated comes from the members of the\n" +
 			"account's own swarm, which are asked now, as 'swarm check' does: only the recipient may ask them. So\n" +
@@ -170,6 +171,10 @@ func isHash(name string) bool {
 
 // follow returns what is known of the message with a name.
 func (f *follower) follow(ctx context.Context, name string) ([]trace.Trace, trace.Way, error) {
+	name, err := f.whole(name)
+	if err != nil {
+		return nil, trace.Way{}, err
+	}
 	hash := f.hashOf(name)
 	var traces []trace.Trace
 	for _, t := range f.journal {
@@ -178,7 +183,7 @@ func (f *follower) follow(ctx context.Context, name string) ([]trace.Trace, trac
 		}
 	}
 	if hash == "" && len(traces) == 0 {
-		return nil, trace.Way{}, cli.WithCode(cli.ErrNoTrace, fmt.Errorf("there is no trace of %.64q in the journal", name))
+		return nil, trace.Way{}, noTrace(name)
 	}
 	if hash == "" { // a trace of no message, or of one without a hash
 		return traces, trace.WayOf("", traces, nil, "the message has no hash: no member can be asked for it"), nil

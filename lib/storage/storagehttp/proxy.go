@@ -2,6 +2,7 @@ package storagehttp
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -30,15 +31,15 @@ var proxySchemes = []string{"socks5h", "socks5", "http", "https"}
 // Proxy is a proxy through which a [Client] makes all its connections. The zero value is no proxy.
 type Proxy struct {
 	url *url.URL
-	// loopback is set if connections to this machine do not need the proxy.
-	loopback bool
+	// except has the hosts that are reached without it.
+	except exceptions
 	// hung is when the proxy was last found to hang, in Unix nanoseconds. All connections of a client share it.
 	hung *atomic.Int64
 }
 
 // ParseProxy reads the URL of a proxy: socks5h, socks5, http or https, with a host. An http proxy has to allow CONNECT.
-// exceptLoopback leaves connections to this machine out. The error wraps [ErrProxyURL] and does not show a password.
-func ParseProxy(text string, exceptLoopback bool) (Proxy, error) {
+// The error wraps [ErrProxyURL] and does not show a password.
+func ParseProxy(text string) (Proxy, error) {
 	parsed, err := url.Parse(text)
 	switch {
 	case err != nil:
@@ -50,7 +51,14 @@ func ParseProxy(text string, exceptLoopback bool) (Proxy, error) {
 		return Proxy{}, fmt.Errorf("%w: %q has more than a host and a port", ErrProxyURL, parsed.Redacted())
 	}
 	parsed.Path = ""
-	return Proxy{parsed, exceptLoopback, new(atomic.Int64)}, nil
+	return Proxy{url: parsed, hung: new(atomic.Int64)}, nil
+}
+
+// Except returns the proxy with the hosts that are reached without it: a list in the form of NO_PROXY, of names, addresses
+// and ranges of addresses, with or without ports, or * for all hosts.
+func (p Proxy) Except(hosts string) Proxy {
+	p.except = parseExceptions(hosts)
+	return p
 }
 
 // IsZero reports whether there is no proxy.
@@ -106,7 +114,7 @@ func (p Proxy) use(transport *http.Transport) {
 	direct := transport.DialContext
 	if p.socks() {
 		transport.Proxy = func(request *http.Request) (*url.URL, error) {
-			if p.skips(request.URL.Hostname()) {
+			if p.except.have(request.URL.Hostname(), portOf(request.URL)) {
 				return nil, nil
 			}
 			return p.url, nil
@@ -125,7 +133,7 @@ func (p Proxy) use(transport *http.Transport) {
 	}
 	// net/http would ask for plain http without CONNECT, which some proxies do not serve.
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if host, _, err := net.SplitHostPort(address); err != nil || p.skips(host) {
+		if host, port, err := net.SplitHostPort(address); err != nil || p.except.have(host, port) {
 			return direct(ctx, network, address)
 		}
 		return p.connect(ctx, direct, address)
@@ -133,9 +141,6 @@ func (p Proxy) use(transport *http.Transport) {
 }
 
 func (p Proxy) socks() bool { return strings.HasPrefix(p.url.Scheme, "socks") }
-
-// skips reports whether connections to a host do not need the proxy.
-func (p Proxy) skips(host string) bool { return p.loopback && isLoopback(host) }
 
 // reach connects to the proxy itself.
 func (p Proxy) reach(ctx context.Context, dial DialFunc) (net.Conn, error) {
@@ -258,15 +263,12 @@ func (g *greeting) Read(b []byte) (n int, err error) {
 }
 
 // address is the address of the proxy as net/http dials it.
-func (p Proxy) address() string {
-	port := p.url.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[p.url.Scheme]
-	}
-	if port == "" {
-		port = "1080"
-	}
-	return net.JoinHostPort(p.url.Hostname(), port)
+func (p Proxy) address() string { return net.JoinHostPort(p.url.Hostname(), portOf(p.url)) }
+
+// portOf returns the port of a URL, which may be the usual one of its scheme.
+func portOf(at *url.URL) string {
+	usual := map[string]string{"http": "80", "https": "443"}[at.Scheme]
+	return cmp.Or(at.Port(), usual, "1080")
 }
 
 // proxyFault reports whether the error of an exchange is the fault of a proxy. The SOCKS client of net/http has no error
@@ -279,10 +281,4 @@ func proxyFault(err error) bool {
 	return errors.As(err, &operation) && operation.Op == "socks connect" &&
 		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) &&
 		!strings.Contains(err.Error(), "unknown error")
-}
-
-// isLoopback reports whether a host is this machine.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
 }

@@ -14,12 +14,12 @@ func FuzzParseProxy(f *testing.F) {
 		f.Add(text, "word")
 	}
 	f.Fuzz(func(t *testing.T, text, password string) {
-		p, err := ParseProxy(text, true)
+		p, err := ParseProxy(text)
 		if err != nil && (!errors.Is(err, ErrProxyURL) || !p.IsZero()) {
 			t.Errorf("%q: %v, %v", text, p, err)
 		}
 		if err == nil && p.HasPassword() {
-			if again, err := ParseProxy(p.String(), true); err != nil || again.String() != p.String() {
+			if again, err := ParseProxy(p.String()); err != nil || again.String() != p.String() {
 				t.Errorf("%q is %q, and then %q, %v", text, p, again, err)
 			}
 		}
@@ -30,7 +30,7 @@ func FuzzParseProxy(f *testing.F) {
 			return -1
 		}, password) + "-secret"
 		for _, scheme := range []string{"socks5h", "http", "ftp"} {
-			p, err := ParseProxy(scheme+"://user:"+secret+"@"+text, false)
+			p, err := ParseProxy(scheme + "://user:" + secret + "@" + text)
 			if err != nil && strings.Contains(err.Error(), secret) || strings.Contains(p.String(), secret) {
 				t.Errorf("%q shows the password: %q, %v", text, p, err)
 			}

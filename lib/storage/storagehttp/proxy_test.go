@@ -42,13 +42,13 @@ func startNode(t *testing.T, connections *int) (host string, port uint16) {
 	return address.IP.String(), uint16(address.Port)
 }
 
-func proxied(t *testing.T, url string, exceptLoopback bool) *Client {
+func proxied(t *testing.T, url, except string) *Client {
 	t.Helper()
-	proxy, err := ParseProxy(url, exceptLoopback)
+	proxy, err := ParseProxy(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := NewClientOver(nil, proxy)
+	client := NewClientOver(nil, proxy.Except(except))
 	t.Cleanup(client.Close)
 	return client
 }
@@ -65,7 +65,7 @@ func TestProxy(t *testing.T) {
 			listener := listen(t)
 			proxy := start(listener)
 			defer proxy.Stop()
-			client := proxied(t, scheme+"://"+listener.Addr().String(), false)
+			client := proxied(t, scheme+"://"+listener.Addr().String(), "")
 			answer, err := client.PostNode(t.Context(), host, port, "/", []byte("hello"))
 			if err != nil || string(answer.Body) != "hello" {
 				t.Fatalf("answer %q, %v", answer.Body, err)
@@ -105,7 +105,7 @@ func TestProxyIsNone(t *testing.T) {
 	} {
 		listener := listen(t)
 		proxy := start(listener)
-		client := proxied(t, name+listener.Addr().String(), false)
+		client := proxied(t, name+listener.Addr().String(), "")
 		ctx, cancel := context.WithTimeout(t.Context(), await.Hang)
 		if _, err := client.PostNode(ctx, host, port, "/", nil); !errors.Is(err, ErrProxy) {
 			t.Errorf("%s: %v", name, err)
@@ -125,7 +125,7 @@ func TestProxyHangs(t *testing.T) {
 			t.Parallel()
 			silent := listen(t) // connections wait in its backlog
 			defer silent.Close()
-			client := proxied(t, scheme+"://"+silent.Addr().String(), false)
+			client := proxied(t, scheme+"://"+silent.Addr().String(), "")
 			for range 3 { // the time of a test is that of the first
 				if _, err := client.PostNode(t.Context(), "192.0.2.1", 1, "/", nil); !errors.Is(err, ErrProxy) ||
 					!strings.Contains(err.Error(), "does not answer") {
@@ -154,25 +154,35 @@ func TestProxyHangs(t *testing.T) {
 			}
 			cancel(stopped) // the proxy has answered by itself
 		}()
-		_, err := proxied(t, "http://"+listener.Addr().String(), false).PostNode(ctx, "192.0.2.1", 1, "/", nil)
+		_, err := proxied(t, "http://"+listener.Addr().String(), "").PostNode(ctx, "192.0.2.1", 1, "/", nil)
 		if errors.Is(err, ErrProxy) {
 			t.Errorf("%v", err)
 		}
 	})
 }
 
-// A proxy of other programs is not asked for connections to this machine.
-func TestProxyExceptLoopback(t *testing.T) {
-	connections := 0
-	host, port := startNode(t, &connections)
+// Every host is reached through the proxy, this machine's addresses among them, unless it is an exception.
+func TestProxyExcept(t *testing.T) {
 	closed := listen(t)
 	closed.Close()
-	client := proxied(t, "http://"+closed.Addr().String(), true)
-	if _, err := client.PostNode(t.Context(), host, port, "/", nil); err != nil {
-		t.Errorf("a node on this machine: %v", err)
-	}
-	if _, err := client.PostNode(t.Context(), "192.0.2.1", port, "/", nil); !errors.Is(err, ErrProxy) {
-		t.Errorf("a node elsewhere: %v", err)
+	for _, scheme := range []string{"http", "socks5h"} {
+		connections := 0
+		host, port := startNode(t, &connections)
+		own := net.JoinHostPort(host, strconv.Itoa(int(port)))
+		for _, c := range []struct {
+			except, host string
+			direct       bool
+		}{
+			{"", host, false}, {"localhost", host, false}, {host, host, true}, {own, host, true},
+			{own + "0", host, false}, {"127.0.0.0/8", "localhost", false}, {"localhost", "localhost", true},
+			{host, "192.0.2.1", false},
+		} {
+			before := connections
+			_, err := proxied(t, scheme+"://"+closed.Addr().String(), c.except).PostNode(t.Context(), c.host, port, "/", nil)
+			if c.direct != (err == nil) || !c.direct && !errors.Is(err, ErrProxy) || c.direct != (connections > before) {
+				t.Errorf("%s, except %q: %s answers %v", scheme, c.except, c.host, err)
+			}
+		}
 	}
 }
 
@@ -181,22 +191,22 @@ func TestParseProxy(t *testing.T) {
 		"", "127.0.0.1:9050", "socks4://127.0.0.1:1080", "http://", "socks5h://:1080", "http://host/path", "http://host?a",
 		"http://host#a", "http://us er@host", "://",
 	} {
-		if proxy, err := ParseProxy(text, false); !errors.Is(err, ErrProxyURL) || !proxy.IsZero() {
+		if proxy, err := ParseProxy(text); !errors.Is(err, ErrProxyURL) || !proxy.IsZero() {
 			t.Errorf("%q: %v, %v", text, proxy, err)
 		}
 	}
-	proxy, err := ParseProxy("socks5h://user:"+strconv.Itoa(12345)+"@[::1]:9050/", false)
+	proxy, err := ParseProxy("socks5h://user:" + strconv.Itoa(12345) + "@[::1]:9050/")
 	if err != nil || !proxy.HasPassword() || strings.Contains(proxy.String(), "12345") || proxy.address() != "[::1]:9050" {
 		t.Errorf("%s, %s, %v", proxy, proxy.address(), err)
 	}
-	_, err = ParseProxy("ftp://user:secret@host", false)
+	_, err = ParseProxy("ftp://user:secret@host")
 	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("the error is %v", err)
 	}
 	for text, address := range map[string]string{
 		"http://a": "a:80", "https://a": "a:443", "socks5://a": "a:1080", "socks5h://a": "a:1080",
 	} {
-		if proxy, err := ParseProxy(text, false); err != nil || proxy.address() != address || proxy.HasPassword() {
+		if proxy, err := ParseProxy(text); err != nil || proxy.address() != address || proxy.HasPassword() {
 			t.Errorf("%s is at %s, %v", text, proxy.address(), err)
 		}
 	}

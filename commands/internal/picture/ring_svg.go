@@ -139,7 +139,7 @@ func escape(text string) string {
 }
 
 // dark turns the colours round, and the hues back, for a reader whose system is dark. Printers are light.
-const dark = `<style>@media (prefers-color-scheme:dark){svg{background:#fff;filter:invert(.92) hue-rotate(180deg)}}</style>`
+const dark = `<style>@media (prefers-color-scheme:dark){svg{color-scheme:dark;filter:invert(.92) hue-rotate(180deg)}}</style>`
 
 // open begins a picture. Screen readers read the title and the description instead of it.
 func (p *canvas) open(height float64, title, description string) {

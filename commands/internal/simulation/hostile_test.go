@@ -60,9 +60,10 @@ type hostility struct {
 
 func newHostility(w *world) *hostility { return &hostility{world: w} }
 
-// mood returns the present mood of the node. It follows from the seed and the time alone.
+// mood returns the present mood of the node. It follows from the seed and the time alone. Until the friends of the
+// schedule are made, all nodes are honest.
 func (m *machine) mood() mood {
-	if m.hostile == nil {
+	if m.hostile == nil || !m.world.befriended.Load() {
 		return moodHonest
 	}
 	period := int(m.world.elapsed() / moodLasts)

@@ -5,6 +5,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"sessiontool/keystore"
@@ -71,6 +72,7 @@ func (w *world) befriend() {
 		b.wait(op{Kind: kindPoll}, poll)
 		a.friends[b.index], b.friends[a.index] = true, true
 	}
+	w.befriended.Store(true)
 }
 
 // perform does one operation and waits as long as it says.
@@ -310,6 +312,9 @@ func (w *world) ping() {
 	}
 	pause(3 * time.Second)
 	w.pollAll(1)
+	if w.lies() && slices.ContainsFunc(pings, func(t *text) bool { return len(t.prints) == 0 }) {
+		w.pollAll(2) // nodes that relay nothing have failed the send; a poll sends what waits
+	}
 	for _, t := range pings {
 		w.model.check(len(t.prints) > 0, "no session is stuck", "%s from %d to %d does not arrive: %d receipts, %v", t.text,
 			t.from, t.to, t.receipts, t.errors)

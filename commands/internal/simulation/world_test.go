@@ -41,22 +41,23 @@ const nodeBase = 100
 
 // world is a simulated network with its people. Everything in it runs on the clock of one synctest bubble.
 type world struct {
-	schedule schedule
-	profile  profile
-	dir      string
-	started  time.Time // of the bubble's clock
-	skipped  atomic.Int64
-	wire     *wire
-	model    *model
-	nodes    []*machine
-	people   []*person
-	list     nodeList
-	programs sync.WaitGroup // that run
-	later    sync.WaitGroup // ends of faults
-	over     chan struct{}  // closed at quiescence: faults end at once
-	proof    int            // the difficulty that nodes are to ask for; 0 means that of the start
-	provedAt time.Time      // when they were last given another one
-	changed  atomic.Bool    // a node has changed its swarm, joined or left
+	schedule   schedule
+	profile    profile
+	dir        string
+	started    time.Time // of the bubble's clock
+	skipped    atomic.Int64
+	wire       *wire
+	model      *model
+	nodes      []*machine
+	people     []*person
+	list       nodeList
+	programs   sync.WaitGroup // that run
+	later      sync.WaitGroup // ends of faults
+	over       chan struct{}  // closed at quiescence: faults end at once
+	proof      int            // the difficulty that nodes are to ask for; 0 means that of the start
+	provedAt   time.Time      // when they were last given another one
+	changed    atomic.Bool    // a node has changed its swarm, joined or left
+	befriended atomic.Bool    // the friends of the schedule are made
 
 	mu    sync.Mutex
 	trace []string

@@ -59,7 +59,7 @@ func (r Ring) SVG() []byte {
 	if r.checked() {
 		total += legendLine
 	}
-	p.open(total, heading, r.description(groups))
+	p.begin(total, heading, r.description(groups))
 	p.title(r, len(groups))
 	p.ring(groups)
 	for _, b := range blocks {
@@ -141,8 +141,8 @@ func escape(text string) string {
 // dark turns the colours round, and the hues back, for a reader whose system is dark. Printers are light.
 const dark = `<style>@media (prefers-color-scheme:dark){svg{color-scheme:dark;filter:invert(.92) hue-rotate(180deg)}}</style>`
 
-// open begins a picture. Screen readers read the title and the description instead of it.
-func (p *canvas) open(height float64, title, description string) {
+// begin begins a picture. Screen readers read the title and the description instead of it.
+func (p *canvas) begin(height float64, title, description string) {
 	p.add(`<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f `+
 		`%.0f" font-family="Helvetica, Arial, sans-serif" role="img" aria-labelledby="title description">`,
 		width, height, width, height)

@@ -62,7 +62,7 @@ func Timeline(traces []trace.Trace, way trace.Way) []byte {
 		y = body.spans(t, y+16, &rows)
 	}
 	p := &canvas{}
-	p.open(y+margin, title, description(traces, way))
+	p.begin(y+margin, title, description(traces, way))
 	p.text.Write(body.text.Bytes())
 	p.text.WriteString("</svg>\n")
 	return p.text.Bytes()

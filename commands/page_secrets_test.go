@@ -84,7 +84,7 @@ func TestPageShowsNothingPrivate(t *testing.T) {
 		t.Fatalf("Bob got %s", got)
 	}
 	eventually(t, "the messages to appear", func() bool { return strings.Count(all.String(), `"copies"`) >= 3 })
-	for _, path := range []string{"", "parts/ring", "parts/node?node=1", "past?second=" + strconv.FormatInt(time.Now().Unix(), 10)} {
+	for _, path := range []string{"", "parts/node?node=1", "past?second=" + strconv.FormatInt(time.Now().Unix(), 10)} {
 		getPage(t, ctx, shown.URL()+path, &all)
 	}
 	cancel()

@@ -89,13 +89,10 @@ func newSendCommand(app *cli.App) *cobra.Command {
 			return cli.UsageError(errors.New("--dry-run sends nothing, so there is nothing to trace"))
 		}
 		opts.Dash = len(args) > 0
-		if cmd.Flags().Changed("sync") {
-			opts.copies = map[bool]account.CopyFor{true: account.CopyAlways, false: account.CopyNever}[opts.sync]
-		}
+		opts.copies = opts.sync.choice(cmd)
 		return runSend(ctx, app, opts)
 	})
-	cmd.Flags().BoolVar(&opts.sync, "sync", false, "leave a copy for the account's other devices, which show it as sent "+
-		"(default for an account that was restored from its words)")
+	opts.sync.add(cmd.Flags())
 	opts.Flags.Add(cmd.Flags())
 	opts.Flags.AddID(cmd.Flags())
 	opts.Flags.AddSplit(cmd.Flags())
@@ -137,9 +134,28 @@ type sendOptions struct {
 	drafts.Flags
 	drafts.StoreFlags
 	routeFlags
-	sync   bool
+	sync   syncFlag
 	copies account.CopyFor
 	dryRun bool
+}
+
+// syncFlag says whether texts leave a copy for the account's other devices.
+type syncFlag bool
+
+func (s *syncFlag) add(flags *pflag.FlagSet) {
+	flags.BoolVar((*bool)(s), "sync", false, "leave a copy for the account's other devices, which show it as sent "+
+		"(default for an account that was restored from its words)")
+}
+
+// choice returns what the flag of a command says, if it was given.
+func (s *syncFlag) choice(cmd *cobra.Command) account.CopyFor {
+	switch {
+	case !cmd.Flags().Changed("sync"):
+		return account.CopyUsual
+	case bool(*s):
+		return account.CopyAlways
+	}
+	return account.CopyNever
 }
 
 func runSend(ctx context.Context, app *cli.App, opts *sendOptions) error {

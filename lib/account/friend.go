@@ -73,7 +73,10 @@ func (a *Account) requestIn(tx *keystore.Tx, draft Draft, again bool) (out Outgo
 		return out, err
 	}
 	out.Digest, out.Fresh = digest, draft.TimestampMS == 0
-	return out, a.outbox.Add(tx, &out, a.env.Owner)
+	if err := a.outbox.Add(tx, &out, a.env.Owner); err != nil {
+		return out, err
+	}
+	return out, a.leaveCopy(tx, draft, out)
 }
 
 // askFriend seals a friend request in the contact's protocol.

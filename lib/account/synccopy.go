@@ -17,11 +17,14 @@ import (
 // copyDigest is the outbox digest of the copy of a text.
 func copyDigest(out Outgoing) string { return fmt.Sprintf("copy %d %s", out.TimestampMS, out.Digest) }
 
+// hasCopy reports whether other devices show a message: a text, or a request to a contact of session-v1, which is one.
+func hasCopy(out Outgoing) bool { return out.Kind == KindText || out.Kind == KindFriendRequest }
+
 // leaveCopy puts the copy of a text that was just sealed into the outbox, for any process to send. The account's own
 // polls ignore it.
 func (a *Account) leaveCopy(tx *keystore.Tx, draft Draft, out Outgoing) error {
 	usual := draft.Copy == CopyUsual
-	if out.Kind != KindText || out.Protocol == string(ProtocolSignal) || draft.Copy == CopyNever || usual && !a.Restored() {
+	if !hasCopy(out) || out.Protocol == string(ProtocolSignal) || draft.Copy == CopyNever || usual && !a.Restored() {
 		return nil
 	}
 	keys, err := a.openKeyring(tx)
@@ -68,7 +71,7 @@ func (a *Account) sealCopy(left *Outgoing, content []byte, key accountkeys.Publi
 
 // dropCopy removes the copy of a text that will not be sent, unless it was sent already.
 func (a *Account) dropCopy(tx *keystore.Tx, out Outgoing) error {
-	if out.Kind != KindText {
+	if !hasCopy(out) {
 		return nil
 	}
 	return a.outbox.Replace(tx, copyDigest(out))

@@ -70,6 +70,32 @@ func TestSentCopies(t *testing.T) {
 	}
 }
 
+// A request of session-v1 is a text, and leaves a copy. One of protocol signal is for this device's session.
+func TestCopiesOfRequests(t *testing.T) {
+	w := newWorld(t)
+	alice, other := w.restored("alice")
+	for text, want := range map[string]int{"public": 1, "private": 0} {
+		bob := w.person(text)
+		draft := Draft{To: bob.ID(), Text: text, Network: storage.Generation28}
+		if want == 0 {
+			draft.Protocol = ProtocolSignal
+		}
+		out, err := alice.BeginRequest(draft, false).Wait(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := alice.copiesLeft()
+		if len(left) != want {
+			t.Fatalf("%s: %d copies", text, len(left))
+		}
+		for _, data := range left {
+			if event := other.get(data); event.To != bob.ID() || event.Text != text || event.TimestampMS != out.TimestampMS {
+				t.Errorf("the other device shows %+v", event)
+			}
+		}
+	}
+}
+
 // A text that is sealed again, cancelled or given up takes its copy along.
 func TestCopiesGoWithTheirTexts(t *testing.T) {
 	w := newWorld(t)

@@ -23,7 +23,7 @@ func checkEmpty(flags *pflag.FlagSet) (err error) {
 			return
 		}
 		if len(values) == 0 || slices.Contains(values, "") {
-			err = UsageError(fmt.Errorf("--%s has an empty value; leave it out for the default", flag.Name))
+			err = UsageError(fmt.Errorf("--%s has an empty value", flag.Name))
 		}
 	})
 	return err

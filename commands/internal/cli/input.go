@@ -327,3 +327,11 @@ func onlyDash(cmd *cobra.Command, args []string) error {
 	}
 	return nil
 }
+
+// noArgs refuses arguments of a command that takes none.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("unexpected argument %q: '%s' takes flags alone", args[0], cmd.CommandPath())
+}

@@ -97,7 +97,7 @@ func argsOf(use string) cobra.PositionalArgs {
 	words := strings.Fields(use)[1:]
 	switch rest := strings.Join(words, " "); {
 	case rest == "":
-		return cobra.NoArgs
+		return noArgs
 	case rest == "[-]":
 		return onlyDash
 	case strings.Contains(rest, "["):

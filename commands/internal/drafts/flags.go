@@ -76,7 +76,7 @@ func (d *Flags) Each(ctx context.Context, app *cli.App, do func(account.Draft) (
 // eachAhead is Each for work of which several parts are done at one time: see cli.FilterParts.
 func (d *Flags) eachAhead(ctx context.Context, app *cli.App, ahead cli.Ahead,
 	prepare func(context.Context, account.Draft) (cli.Task, error)) error {
-	finder := who.New(app, nil)
+	finder := who.Needing(app)
 	split := func(in record.Draft) ([]cli.Part, error) {
 		draft, err := parseDraft(in)
 		if err != nil {

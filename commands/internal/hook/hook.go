@@ -8,9 +8,7 @@ package hook
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 )
@@ -296,16 +294,4 @@ func (r *Runner) judge(code, attempt int) Outcome {
 		return DeadLetter
 	}
 	return SetAside
-}
-
-// bury appends a record to the file of those that are given up.
-func (r *Runner) bury(line []byte) error {
-	r.dead.Lock()
-	defer r.dead.Unlock()
-	file, err := os.OpenFile(r.options.DeadLetter, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("dead letters: %w", err)
-	}
-	_, err = file.Write(line)
-	return errors.Join(err, file.Sync(), file.Close())
 }

@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -195,6 +198,60 @@ func TestGivenUp(t *testing.T) {
 	submit(t, r, l.work("1", "a", "x"), l.work("2", "a", "y"))
 	if err := r.Finish(); !errors.Is(err, os.ErrNotExist) || l.ends[0] != "1 left true" || l.ends[1] != "2 left false" {
 		t.Errorf("without the folder of the file: %v, %q", err, l.ends)
+	}
+}
+
+// A record that does not fit on the disk leaves nothing of it in the file. Without a disk there is nothing to sync.
+func TestDeadLetters(t *testing.T) {
+	dir := t.TempDir()
+	if err := CheckDeadLetters(dir); !errors.Is(err, syscall.EISDIR) {
+		t.Errorf("a folder: %v", err)
+	}
+	file := filepath.Join(dir, "letters")
+	if err := CheckDeadLetters(file); err != nil || read(t, file) != "" {
+		t.Errorf("a new file: %v", err)
+	}
+	full := &Runner{options: Options{DeadLetter: "/dev/full"}}
+	if err := full.bury([]byte("x\n")); runtime.GOOS == "linux" && !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a full device: %v", err)
+	}
+	before, little := syscall.Rlimit{}, syscall.Rlimit{}
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	r := &Runner{options: Options{DeadLetter: file}}
+	if err := r.bury([]byte("first\n")); err != nil {
+		t.Fatal(err)
+	}
+	little = before
+	little.Cur = 10
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &little); err != nil {
+		t.Fatal(err)
+	}
+	err := r.bury([]byte("second\n"))
+	if restored := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before); restored != nil {
+		t.Fatal(restored)
+	}
+	if text := read(t, file); !errors.Is(err, syscall.EFBIG) || text != "first\n" {
+		t.Errorf("without room for it: %v, %q", err, text)
+	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string)
+	go func() {
+		text, err := os.ReadFile(pipe)
+		got <- fmt.Sprint(string(text), err)
+	}()
+	r.options.DeadLetter = pipe
+	if err := r.bury([]byte("whole\n")); err != nil {
+		t.Errorf("a pipe: %v", err)
+	}
+	if text := <-got; text != "whole\n<nil>" {
+		t.Errorf("the pipe had %q", text)
 	}
 }
 

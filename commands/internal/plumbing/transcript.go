@@ -92,7 +92,7 @@ func (opts *transcriptForgeOptions) check(ctx context.Context, app *cli.App) (se
 	if opts.dash && len(opts.texts) > 0 {
 		return sessionid.ID{}, cli.UsageError(errors.New("texts come from --text or from stdin, not from both"))
 	}
-	return who.New(app, nil).ID(ctx, opts.as)
+	return who.Needing(app).ID(ctx, opts.as)
 }
 
 func runTranscriptForge(ctx context.Context, app *cli.App, opts *transcriptForgeOptions) (err error) {

@@ -31,7 +31,7 @@ func (e *execFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&e.jobs, "jobs", 1, "with --exec: how many commands run at one time, for different senders")
 	flags.IntVar(&e.tries, "tries", hook.DefaultTries,
 		"with --exec: give a record up after so many runs without exit code 0; 0 tries for ever")
-	flags.StringVar(&e.deadLetter, "dead-letter", "", "with --exec: append records that are given up to this file")
+	flags.StringVar(&e.deadLetter, "dead-letter", "", "with --exec: append records that are given up to this file, which is made at the start")
 }
 
 func (e *execFlags) check(changed func(string) bool) error {
@@ -40,6 +40,8 @@ func (e *execFlags) check(changed func(string) bool) error {
 		return cli.UsageError(errors.New("--jobs, --tries and --dead-letter need --exec"))
 	case e.jobs < 1, e.tries < 0:
 		return cli.UsageError(errors.New("--jobs must be 1 or more, and --tries not negative"))
+	case e.deadLetter != "":
+		return hook.CheckDeadLetters(e.deadLetter)
 	}
 	return nil
 }

@@ -16,14 +16,19 @@ import (
 type Finder struct {
 	app     *cli.App
 	account *account.Account
-	none    bool // the flags name no account
+	needed  bool // the command cannot work without an account
+	none    bool // there is no keystore
 }
 
 // New makes a finder. An account that is open already saves opening it; it may be nil.
 func New(app *cli.App, a *account.Account) *Finder { return &Finder{app: app, account: a} }
 
+// Needing makes a finder for a command that needs the account in any case.
+func Needing(app *cli.App) *Finder { return &Finder{app: app, needed: true} }
+
 // ID returns the ID that a text means. A text that is neither an ID nor a possible name has the error of
-// [sessionid.Parse], as has any name where there is no account to look it up in.
+// [sessionid.Parse], as has any name where there is no keystore to look it up in, unless the command needs one. If the
+// flags name none of its accounts, the error says so.
 func (f *Finder) ID(ctx context.Context, text string) (sessionid.ID, error) {
 	id, err := sessionid.Parse(text)
 	if err == nil || addressbook.CheckName(text) != nil || f.none {
@@ -32,7 +37,7 @@ func (f *Finder) ID(ctx context.Context, text string) (sessionid.ID, error) {
 	if f.account == nil {
 		opened, openErr := f.app.OpenAccount(ctx)
 		switch {
-		case IsNoAccount(openErr):
+		case errors.Is(openErr, keystore.ErrNotFound) && !f.needed:
 			f.none = true
 			return id, err
 		case openErr != nil:

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,6 +165,43 @@ func TestClockIsOff(t *testing.T) {
 		bob.sent(bob.Accept(t.Context(), alice.ID().String()))
 		alice.gets("in time") // the request, now accepted
 	}
+}
+
+// Texts of protocol signal that were sealed with a wrong time keep their places in the session, by which the recipient
+// sorts them: only the envelope gets another date.
+func TestSignalTextsAreDatedAnew(t *testing.T) {
+	net := startDevnet(t, 8, 4)
+	var off atomic.Int64
+	config := configOf(t, net.SeedURL())
+	config.Now = func() time.Time { return time.Now().Add(time.Duration(off.Load())) }
+	env := environment("alice")
+	env.Now = config.Now
+	alice := newPersonIn(t, "alice", config, Options{OnlyAsync: true}, env)
+	bob := newPerson(t, "bob", net.SeedURL())
+	alice.befriends(bob)
+	off.Store(int64(time.Hour))
+	var drafts []account.Draft
+	var sealed []account.Outgoing
+	var places []*Place
+	for _, text := range []string{"first", "second", "third"} {
+		draft := account.Draft{To: bob.ID(), Text: text, Protocol: account.ProtocolSignal}
+		places = append(places, alice.Queue(bob.ID()))
+		out, err := alice.Account.Send(t.Context(), draft)
+		if err != nil {
+			t.Fatal(err)
+		}
+		drafts, sealed = append(drafts, draft), append(sealed, out)
+	}
+	for i, place := range places {
+		out, receipt, err := place.Send(t.Context(), sealed[i], drafts[i])
+		if err != nil || receipt.Stored != 3 || out.Seq != sealed[i].Seq {
+			t.Errorf("%q of entry %d: %+v of entry %d, %v", drafts[i].Text, sealed[i].Seq, receipt, out.Seq, err)
+		}
+		if late := time.Since(time.UnixMilli(receipt.TimestampMS)).Abs(); late > 10*time.Minute {
+			t.Errorf("%q is dated %s wrong", drafts[i].Text, late)
+		}
+	}
+	bob.gets("first", "second", "third")
 }
 
 // The clock is looked at once: who refuses the right time too is not followed.

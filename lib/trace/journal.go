@@ -58,27 +58,49 @@ func AppendEntry(journal []byte, key [KeySize]byte, random io.Reader, t Trace) (
 	return append(journal, sealed...), nil
 }
 
-// ReadJournal returns the traces of a journal in its order. damaged counts the entries that do not open, such as those
-// under another key, and one for bytes at the end that are no entry, as after a process that was killed.
+// ReadJournal returns the traces of a journal in its order. damaged counts what does not open and is followed by an entry
+// or the end: entries under another key, and bytes that are no entry, as after a process that was killed or a full disk.
+// Entries behind them are found again.
 func ReadJournal(journal []byte, key [KeySize]byte) (traces []Trace, damaged int) {
+	tries := maxSearch + searchFactor*len(journal)
+	lost := false
 	for len(journal) > 0 {
-		if len(journal) < 4 {
-			return traces, damaged + 1
-		}
-		size := int64(binary.BigEndian.Uint32(journal))
-		journal = journal[4:]
-		if size > maxEntry || size > int64(len(journal)) {
-			return traces, damaged + 1
-		}
-		one, err := openEntry(journal[:size], key)
-		journal = journal[size:]
-		if err != nil {
-			damaged++
+		one, size, err := firstEntry(journal, key)
+		if err == nil {
+			traces, lost = append(traces, one), false
+			journal = journal[size:]
 			continue
 		}
-		traces = append(traces, one)
+		if !lost {
+			damaged, lost = damaged+1, true
+		}
+		if tries -= size; tries < 0 {
+			return traces, damaged
+		}
+		journal = journal[1:]
 	}
 	return traces, damaged
+}
+
+// The search for an entry behind damaged bytes tries to open as many bytes as this, and searchFactor times the length of
+// the journal: a journal that was made to be slow to read costs no more.
+const (
+	maxSearch    = 4 << 20
+	searchFactor = 16
+)
+
+// firstEntry opens the entry at the beginning of a journal. size is the length of the entry, or that of what was tried.
+func firstEntry(journal []byte, key [KeySize]byte) (one Trace, size int, err error) {
+	if len(journal) < 4 {
+		return one, 0, ErrMalformed
+	}
+	length := int64(binary.BigEndian.Uint32(journal))
+	if length > maxEntry || length > int64(len(journal)-4) {
+		return one, 0, ErrMalformed
+	}
+	size = 4 + int(length)
+	one, err = openEntry(journal[4:size], key)
+	return one, size, err
 }
 
 // openEntry opens one entry.

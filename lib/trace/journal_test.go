@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ func TestJournal(t *testing.T) {
 	if strings.Contains(string(journal), SpanMessage) {
 		t.Error("the journal shows names of spans")
 	}
-	if traces, damaged := ReadJournal(journal, [KeySize]byte{2}); len(traces) != 0 || damaged != 2 {
+	if traces, damaged := ReadJournal(journal, [KeySize]byte{2}); len(traces) != 0 || damaged != 1 {
 		t.Errorf("another key opens %d traces, %d damaged", len(traces), damaged)
 	}
 	for cut := first + 1; cut < len(journal); cut++ {
@@ -54,6 +55,30 @@ func TestJournal(t *testing.T) {
 	journal[first-1]++
 	if traces, damaged := ReadJournal(journal, key); damaged != 1 || !reflect.DeepEqual(traces, []Trace{other}) {
 		t.Errorf("behind a damaged entry: %d damaged, traces %+v", damaged, traces)
+	}
+}
+
+// A process that was killed while it wrote, or a full disk, leaves a part of an entry. What is appended later is found.
+func TestJournalGoesOnBehindTornEntry(t *testing.T) {
+	key, random := [KeySize]byte{1}, bytes.NewReader(bytes.Repeat([]byte{9, 8, 7}, 100))
+	one := example(t)
+	entry, err := AppendEntry(nil, key, random, one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := 1; cut < len(entry); cut++ {
+		torn := slices.Concat(entry, entry[:cut], entry, entry)
+		if traces, damaged := ReadJournal(torn, key); damaged != 1 || !reflect.DeepEqual(traces, []Trace{one, one, one}) {
+			t.Fatalf("behind %d bytes: %d damaged, %d traces", cut, damaged, len(traces))
+		}
+	}
+}
+
+// A journal whose every byte looks like the beginning of a long entry is given up.
+func TestSlowJournal(t *testing.T) {
+	slow := bytes.Repeat([]byte{0, 1, 0, 0}, 1<<18) // lengths of 64 KiB
+	if traces, damaged := ReadJournal(slow, [KeySize]byte{1}); len(traces) != 0 || damaged != 1 {
+		t.Errorf("%d damaged, %d traces", damaged, len(traces))
 	}
 }
 

@@ -140,6 +140,59 @@ async function test(context, url, token) {
   await page.close();
 }
 
+// testKeyboard checks that Escape leaves the panel of a node, that the keyboard then goes on at the node, and that a
+// wrong token is named in the dialog that asks for another.
+async function testKeyboard(context, url, token) {
+  const page = await context.newPage();
+  await page.goto(`${url}#token=${"0".repeat(64)}`);
+  await page.waitForSelector("html[data-ready=yes]");
+  const focused = () => page.evaluate(() => document.activeElement.dataset.node);
+  for (const leave of [() => page.keyboard.press("Escape"), () => page.locator("#panel-close").press("Enter")]) {
+    await page.locator("#dots .node[data-node='3']").focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#panel h2", { hasText: "Node 3" }).waitFor();
+    await leave();
+    await page.locator("#panel h2", { hasText: "The network" }).waitFor();
+    assert.equal(await focused(), "3");
+  }
+  await page.keyboard.press("Escape");
+  assert.ok(await page.locator("#hint").isHidden());
+  await page.keyboard.press("Enter");
+  await page.locator("#node-stop").press("Enter");
+  await page.locator("#token-wrong", { hasText: "the token is not this network's" }).waitFor();
+  await checkAccess(page, "a wrong token");
+  await page.locator("#token").fill(token);
+  await page.keyboard.press("Enter");
+  await page.locator("#dots .node.s2[data-node='3']").waitFor();
+  assert.equal(await page.locator("#token-dialog").isVisible(), false);
+  await page.locator("#node-start").press("Enter");
+  await page.locator("#dots .node.s0[data-node='3']").waitFor();
+  await page.close();
+}
+
+// testRestart checks that an open page shows the network that comes after its own, with other nodes at the same address.
+async function testRestart(context) {
+  const dir = join(home, "again"), at = ["--dir", dir];
+  const up = (nodes, address) => run("devnet", "up", "--detach", "--nodes", nodes, "--page", address, ...at)[0].page_url;
+  const url = up("4", "127.0.0.1:0"), page = await context.newPage();
+  await page.goto(url);
+  await page.waitForSelector("html[data-ready=yes]");
+  assert.equal(await page.locator("#dots .node").count(), 4);
+  // The stream comes back before all parts do: the page must not be content with the first failure.
+  let refused = 0;
+  await page.route(url, (route) => (refused++ < 1 ? route.abort() : route.continue()));
+  run("devnet", "down", ...at);
+  await page.locator("#live.off").waitFor();
+  up("5", new URL(url).host);
+  await page.locator("#dots .node").nth(4).waitFor();
+  await page.locator("#live.on").waitFor();
+  assert.equal(await page.locator("#rows tr").count(), 5);
+  assert.equal(refused, 2);
+  assert.match(await page.locator(".facts").textContent(), /5\s*of 5/);
+  run("devnet", "down", ...at);
+  await page.close();
+}
+
 // testWithoutScript checks that the page is whole without JavaScript.
 async function testWithoutScript(browser, url) {
   const context = await browser.newContext({ javaScriptEnabled: false });
@@ -165,9 +218,12 @@ try {
   const context = await browser.newContext({ viewport: { width: 1400, height: 1000 } });
   context.setDefaultTimeout(180_000); // which only a hang reaches
   await test(context, up.page_url, token);
+  await testKeyboard(context, up.page_url, token);
+  await testRestart(context);
   await testWithoutScript(browser, up.page_url);
 } finally {
   await browser?.close();
   spawnSync(program, ["devnet", "down"], { env: environment });
+  spawnSync(program, ["devnet", "down", "--dir", join(home, "again")], { env: environment });
   await rm(home, { recursive: true, force: true });
 }

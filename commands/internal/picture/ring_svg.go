@@ -59,10 +59,9 @@ func (r Ring) SVG() []byte {
 	if r.checked() {
 		total += legendLine
 	}
-	p.open(total)
+	p.begin(total, heading, r.description(groups))
 	p.title(r, len(groups))
 	p.ring(groups)
-	p.quarters(r.Marks)
 	for _, b := range blocks {
 		p.block(b)
 	}
@@ -74,6 +73,7 @@ func (r Ring) SVG() []byte {
 		p.mark(groups, i, mark, spots[i], top+height+0.7*margin+float64(i)*legendLine)
 	}
 	p.ways(groups, r.Ways, top+height+0.7*margin+float64(len(r.Marks))*legendLine)
+	p.quarters(r.Marks) // above the ways
 	if r.checked() {
 		p.legend(total - 0.6*legendLine)
 	}
@@ -138,11 +138,43 @@ func escape(text string) string {
 	}, text))
 }
 
-func (p *canvas) open(height float64) {
+// dark turns the colours round, and the hues back, for a reader whose system is dark. Printers are light.
+const dark = `<style>@media (prefers-color-scheme:dark){svg{color-scheme:dark;filter:invert(.92) hue-rotate(180deg)}}</style>`
+
+// begin begins a picture. Screen readers read the title and the description instead of it.
+func (p *canvas) begin(height float64, title, description string) {
 	p.add(`<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f `+
-		`%.0f" font-family="Helvetica, Arial, sans-serif">`,
+		`%.0f" font-family="Helvetica, Arial, sans-serif" role="img" aria-labelledby="title description">`,
 		width, height, width, height)
+	p.add(`<title id="title">%s</title>`, escape(title))
+	p.add(`<desc id="description">%s</desc>`, escape(description))
+	p.add("%s", dark)
 	p.add(`<rect width="%.0f" height="%.0f" fill="#ffffff"/>`, width, height)
+}
+
+const heading = "Swarms of service nodes"
+
+// description says in words what the picture shows.
+func (r Ring) description(groups []group) string {
+	lines := []string{fmt.Sprintf("A ring of %d swarms of %d nodes.", len(groups), len(r.Nodes))}
+	for _, mark := range r.Marks {
+		if i := chosen(groups, mark); i >= 0 {
+			lines = append(lines, fmt.Sprintf("%s belongs to swarm %s.", mark.Name, groups[i].id))
+		}
+	}
+	for i, way := range r.Ways {
+		lines = append(lines, fmt.Sprintf("Way %d: %s.", i+1, way.text()))
+	}
+	if r.checked() {
+		silent := 0
+		for _, node := range r.Nodes {
+			if node.Health == HealthSilent {
+				silent++
+			}
+		}
+		lines = append(lines, fmt.Sprintf("Nodes that do not answer: %d.", silent))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (p *canvas) title(r Ring, swarms int) {
@@ -152,8 +184,8 @@ func (p *canvas) title(r Ring, swarms int) {
 			outside++
 		}
 	}
-	p.add(`<text x="%.0f" y="44" font-size="22" font-weight="bold" fill="#222222">Swarms of service nodes</text>`,
-		margin)
+	p.add(`<text x="%.0f" y="44" font-size="22" font-weight="bold" fill="#222222">%s</text>`,
+		margin, heading)
 	p.add(`<text x="%.0f" y="68" font-size="13" fill="#666666">A place on the ring belongs to `+
 		`the nearest swarm. A Session ID's place is the XOR of its key's four 64-bit words.</text>`,
 		margin)
@@ -210,8 +242,8 @@ func (p *canvas) quarters(marks []RingMark) {
 		x2, y2 := around(p.cx, p.cy, radius-ringWidth/2-7, position)
 		x, y := around(p.cx, p.cy, quarterAt, quarterPlace(quarter, marks))
 		p.add(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#999999"/>`, x1, y1, x2, y2)
-		p.add(`<text x="%.1f" y="%.1f" font-size="10" fill="#888888" text-anchor="middle">%s</text>`,
-			x, y+3.5, []string{"0", "¼", "½", "¾"}[quarter])
+		p.add(`<text x="%.1f" y="%.1f" font-size="10" fill="#6a6a6a" text-anchor="middle" stroke="#ffffff" `+
+			`stroke-width="3" paint-order="stroke">%s</text>`, x, y+3.5, []string{"0", "¼", "½", "¾"}[quarter])
 	}
 }
 

@@ -59,16 +59,21 @@ func (p *canvas) ways(groups []group, ways []RingWay, y float64) {
 			p.add(`<circle cx="%.1f" cy="%.1f" r="%d" fill="%s"><title>way %d, %s: %s</title></circle>`,
 				x, yHop, hopSize(k, len(way.Hops)), colour, i+1, hopNames[min(k, len(hopNames)-1)], escape(name))
 		}
-		var names []string
-		for _, name := range way.Hops {
-			names = append(names, short(name))
-		}
 		p.add(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" stroke-width="3"%s/>`, margin, y, margin+24, y,
 			colour, dashes)
-		p.add(`<text x="%.1f" y="%.1f" font-size="12" fill="#333333">way %d: %s: %s</text>`, margin+32, y+4, i+1,
-			escape(strings.Join(names, " > ")), escape(cut(way.Note, 110)))
+		p.add(`<text x="%.1f" y="%.1f" font-size="12" fill="#333333">way %d: %s</text>`, margin+32, y+4, i+1,
+			escape(way.text()))
 		y += legendLine
 	}
+}
+
+// text is a way in words.
+func (w RingWay) text() string {
+	var names []string
+	for _, name := range w.Hops {
+		names = append(names, short(name))
+	}
+	return strings.Join(names, " > ") + ": " + cut(w.Note, 110)
 }
 
 // bend returns the point to which a line between two places of the ring bends: towards the middle, but past the words that

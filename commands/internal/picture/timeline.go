@@ -16,6 +16,7 @@ const (
 	stageWidth  = (width - 2*margin) / 8
 	memberRow   = 20.0
 	wrapAt      = 150 // characters of a line of text
+	memberText  = 140 // characters of what a member says
 	mostRows    = 600 // spans that are drawn
 	stageHeight = 46.0
 )
@@ -61,11 +62,35 @@ func Timeline(traces []trace.Trace, way trace.Way) []byte {
 		y = body.spans(t, y+16, &rows)
 	}
 	p := &canvas{}
-	p.open(y + margin)
-	p.add(`<title>%s</title>`, escape(title))
+	p.begin(y+margin, title, description(traces, way))
 	p.text.Write(body.text.Bytes())
 	p.text.WriteString("</svg>\n")
 	return p.text.Bytes()
+}
+
+// description says in words what the picture shows.
+func description(traces []trace.Trace, way trace.Way) string {
+	var lines []string
+	for _, stage := range way.Stages {
+		lines = append(lines, stage.Name+": "+stage.State+".")
+	}
+	if len(way.Stages) > 0 {
+		lines = append(lines, verdict(way))
+	}
+	for _, t := range traces[:min(len(traces), 100)] {
+		if len(t.Spans) > 0 {
+			lines = append(lines, fmt.Sprintf("Trace %s, %d spans, %s.", t.ID, len(t.Spans), shortTime(t.Spans[0].Took())))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// verdict says where a message stopped and why, or that it has arrived.
+func verdict(way trace.Way) string {
+	if way.StoppedAt != "" {
+		return "It stopped at “" + way.StoppedAt + "”: " + way.Why
+	}
+	return way.Why
 }
 
 // stages draws the stages as a chain, and the words below it.
@@ -88,14 +113,14 @@ func (p *canvas) stages(way trace.Way, y float64) float64 {
 		}
 	}
 	y += stageHeight + 12
-	colour, verdict := colourWaiting, way.Why
+	colour := colourWaiting
 	switch {
 	case way.StoppedAt != "":
-		colour, verdict = colourFailed, "It stopped at “"+way.StoppedAt+"”: "+way.Why
+		colour = colourFailed
 	case way.Arrived:
 		colour = colourOK
 	}
-	y = p.paragraph(verdict, colour, y)
+	y = p.paragraph(verdict(way), colour, y)
 	for i := 0; i < len(way.Stages); {
 		text, names := way.Stages[i].Text, []string{}
 		for ; i < len(way.Stages) && way.Stages[i].Text == text; i++ { // stages with the same text share a line
@@ -124,10 +149,16 @@ func (p *canvas) paragraph(text, colour string, y float64) float64 {
 	return y
 }
 
-// wrap breaks a text at spaces into lines of at most length characters, unless a word is longer.
+// wrap breaks a text at spaces into lines of at most length characters, and within a word that is longer.
 func wrap(text string, length int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(text) {
+		for runes := []rune(word); len(runes) > length; runes = []rune(word) {
+			if line != "" {
+				lines = append(lines, line)
+			}
+			lines, line, word = append(lines, string(runes[:length])), "", string(runes[length:])
+		}
 		switch {
 		case line == "":
 			line = word
@@ -164,7 +195,8 @@ func (p *canvas) members(members []trace.Member, y float64) float64 {
 		p.add(`<circle cx="%.1f" cy="%.1f" r="6" fill="%s" stroke="%s" stroke-width="2"/>`, margin+8, y-4, fill, colour)
 		p.add(`<text x="%.1f" y="%.1f" font-size="12" font-family="Menlo, Consolas, monospace" fill="#333333">%s`+
 			`<title>%s</title></text>`, margin+24, y, escape(short(m.Node)), escape(m.Node))
-		p.add(`<text x="%.1f" y="%.1f" font-size="12" fill="%s">%s</text>`, margin+110, y, colour, escape(text))
+		p.add(`<text x="%.1f" y="%.1f" font-size="12" fill="%s">%s<title>%s</title></text>`, margin+110, y, colour,
+			escape(cut(text, memberText)), escape(text))
 	}
 	return y + 8
 }

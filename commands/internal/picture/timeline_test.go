@@ -76,6 +76,39 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
+// Each picture has a title and a description for screen readers, colours for the dark, and no script.
+func TestPicturesAreForEveryReader(t *testing.T) {
+	traces, way := drawnTrace(t)
+	for name, text := range map[string][]byte{"a way": Timeline(traces, way), "a ring": example().SVG()} {
+		elements := parse(t, text)
+		if elements["desc"] != 1 || elements["script"] != 0 || elements["style"] != 1 {
+			t.Errorf("the picture of %s has %v", name, elements)
+		}
+		for _, want := range []string{`role="img"`, `<title id="title">`, "prefers-color-scheme:dark"} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("the picture of %s lacks %s", name, want)
+			}
+		}
+	}
+	if got := description(traces, way); !strings.Contains(got, "stored: done.\n") ||
+		!strings.Contains(got, "It stopped at “replicated”: 1 of 3 members have it.") {
+		t.Errorf("the description is %s", got)
+	}
+	if got := example().description(example().groups()); !strings.Contains(got, "A ring of 2 swarms of") ||
+		!strings.Contains(got, "05first belongs to swarm 4000000000000000.") {
+		t.Errorf("the description is %s", got)
+	}
+}
+
+// What a member says does not leave the picture.
+func TestLongAnswers(t *testing.T) {
+	traces, way := drawnTrace(t)
+	way.Members = []trace.Member{{Node: "aaaaaaaa", Error: strings.Repeat("no answer ", 30)}}
+	if !strings.Contains(string(Timeline(traces, way)), "…<title>cannot be asked: no answer no answer") {
+		t.Error("the answer is not cut")
+	}
+}
+
 // A picture has an end, however many spans there are.
 func TestTimelineIsBounded(t *testing.T) {
 	traces, way := drawnTrace(t)
@@ -91,7 +124,7 @@ func TestTimelineIsBounded(t *testing.T) {
 
 func TestWrap(t *testing.T) {
 	for text, want := range map[string]string{
-		"": "", "one two": "one two", "one two three": "one two|three", "a-long-word-alone x": "a-long-word-alone|x",
+		"": "", "one two": "one two", "one two three": "one two|three", "a b-long-word-alone x": "a|b-long-w|ord-alon|e x", "äöüäöüäöü": "äöüäöüäö|ü",
 	} {
 		if got := strings.Join(wrap(text, 8), "|"); got != want {
 			t.Errorf("%q is wrapped as %q", text, got)

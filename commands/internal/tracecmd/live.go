@@ -27,6 +27,13 @@ func newView(app *cli.App, off bool) *view {
 // instead reports whether the table takes the place of records.
 func (v *view) instead() bool { return v.only }
 
+// noWrap makes a terminal cut lines that are too long for it, and wrap makes it wrap them again. A wrapped line would take
+// two lines, and the next table would not find its place.
+const (
+	noWrap = "\x1b[?7l"
+	wrap   = "\x1b[?7h"
+)
+
 // show replaces the table by that of a look. Failing to draw it does not fail the watch.
 func (v *view) show(out record.SwarmWatch) {
 	if v.out == nil {
@@ -38,10 +45,10 @@ func (v *view) show(out record.SwarmWatch) {
 		above = fmt.Sprintf("\x1b[%dA\x1b[J", v.lines)
 	}
 	v.lines = strings.Count(text, "\n")
-	_, _ = io.WriteString(v.out, above+text)
+	_, _ = io.WriteString(v.out, above+noWrap+text+wrap)
 }
 
-// table is a look in lines of at most 100 characters. States stand in words.
+// table is a look in lines of at most 80 characters. States stand in words.
 func table(out record.SwarmWatch) string {
 	var b strings.Builder
 	state := "agree"
@@ -51,9 +58,9 @@ func table(out record.SwarmWatch) string {
 	case !out.Agree:
 		state = "disagree"
 	}
-	fmt.Fprintf(&b, "swarm %s  %s  look %d  members %s  longest lag %s\n", out.SwarmID, out.At[11:19], out.Round, state,
+	fmt.Fprintf(&b, "swarm %s  %s  look %d  %s  lag %s\n", out.SwarmID, out.At[11:19], out.Round, state,
 		seconds(out.LagMS))
-	fmt.Fprintf(&b, "%-9s %-9s %8s %7s %8s %8s %9s %9s %9s\n", "member", "state", "messages", "lacking", "lag", "lag p95",
+	fmt.Fprintf(&b, "%-8s %-6s %8s %7s %7s %7s %8s %8s %9s\n", "member", "state", "messages", "lacking", "lag", "lag p95",
 		"latency", "p95", "answers")
 	for _, m := range out.Members {
 		state, messages := "ok", "-"
@@ -68,7 +75,7 @@ func table(out record.SwarmWatch) string {
 		if m.Messages != nil {
 			messages = fmt.Sprint(*m.Messages)
 		}
-		fmt.Fprintf(&b, "%-9s %-9s %8s %7d %8s %8s %9s %9s %9s\n", m.PubkeyEd25519[:8], state, messages, m.Lacking,
+		fmt.Fprintf(&b, "%-8s %-6s %8s %7d %7s %7s %8s %8s %9s\n", m.PubkeyEd25519[:8], state, messages, m.Lacking,
 			seconds(m.LagMS), seconds(m.LagP95MS), fmt.Sprintf("%.1fms", m.LatencyMS),
 			fmt.Sprintf("%.1fms", m.LatencyP95MS), fmt.Sprintf("%d/%d", m.Answered, m.Asked))
 	}

@@ -149,19 +149,17 @@ func TestView(t *testing.T) {
 	w := newWatch(0)
 	v.show(w.see(look([]string{"a"}, []string{}, nil), began))
 	first := run.Err.String()
-	for _, want := range []string{"members disagree", "01000000  ok", "02000000  lacks", "03000000  silent", "1/1", "0/1"} {
+	for _, want := range []string{"  disagree  ", "01000000 ok", "02000000 lacks", "03000000 silent", "1/1", "0/1"} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the table lacks %q:\n%s", want, first)
 		}
 	}
-	for line := range strings.Lines(first) {
-		if len(line) > 100 {
-			t.Errorf("a line has %d characters", len(line))
-		}
+	if !strings.HasPrefix(first, noWrap) || !strings.HasSuffix(first, wrap) {
+		t.Errorf("a narrow terminal wraps the table %q", first)
 	}
 	run.Err.Reset()
 	v.show(w.see(look([]string{"a"}, []string{"a"}, []string{"a"}), began.Add(time.Second)))
-	if again := run.Err.String(); !strings.HasPrefix(again, "\x1b[5A\x1b[J") || !strings.Contains(again, "members agree") {
+	if again := run.Err.String(); !strings.HasPrefix(again, "\x1b[5A\x1b[J") || !strings.Contains(again, "  agree  ") {
 		t.Errorf("the second table is %q", again)
 	}
 	run.Streams.OutIsTerminal = false
@@ -169,6 +167,24 @@ func TestView(t *testing.T) {
 		t.Error("a file gets no records")
 	}
 	run.Err.Reset()
+}
+
+// The table of a day of watching a slow swarm fits into a terminal of 80 columns.
+func TestTableFits(t *testing.T) {
+	count := 123_456
+	member := record.MemberWatch{
+		PubkeyEd25519: strings.Repeat("a", 64), Messages: &count, Lacking: 1_234_567, LagMS: 9e6, LagP95MS: 9e6,
+		LatencyMS: 99_999, LatencyP95MS: 99_999, Asked: 9999, Answered: 9999,
+	}
+	text := table(record.SwarmWatch{
+		SwarmID: strings.Repeat("f", 16), At: "2026-12-01T05:46:59.109Z", Round: 99_999, LagMS: 9e6,
+		Members: []record.MemberWatch{member},
+	})
+	for line := range strings.Lines(text) {
+		if len(line) > 80 {
+			t.Errorf("a line has %d characters: %s", len(line)-1, line)
+		}
+	}
 }
 
 func TestWatchOptions(t *testing.T) {

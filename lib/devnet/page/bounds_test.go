@@ -139,11 +139,7 @@ func TestRequestsAreBounded(t *testing.T) {
 // Every node is inside the picture, and no two overlap, for any size of network.
 func TestRingLayout(t *testing.T) {
 	for _, size := range []struct{ nodes, swarm int }{{1, 1}, {2, 1}, {4, 4}, {12, 6}, {60, 5}, {300, 5}, {300, 50}, {1000, 5}} {
-		state, err := newNetwork(size.nodes, size.swarm).Inspect()
-		if err != nil {
-			t.Fatal(err)
-		}
-		picture := drawRing(newView(state, nil))
+		picture := drawRing(newViewOf(t, size.nodes, size.swarm))
 		if len(picture.Dots) != size.nodes {
 			t.Errorf("%v: %d nodes are drawn", size, len(picture.Dots))
 		}
@@ -171,6 +167,39 @@ func TestRingLayout(t *testing.T) {
 	}
 }
 
+// A name on the ring is as long as its part of the ring allows.
+func TestNameThatFits(t *testing.T) {
+	a := arcPicture{ID: "3fffffffffffffff", Nodes: 6}
+	for length, want := range map[float64]string{
+		260: "swarm 3fffffffffffffff · 6", 259: "3fffffffffffffff", 160: "3fffffffffffffff", 159: "3fffff…", 70: "3fffff…", 69: "",
+	} {
+		if got := nameThatFits(a, length); got != want {
+			t.Errorf("%v has room for %q, want %q", length, got, want)
+		}
+	}
+	for _, arc := range drawRing(newViewOf(t, 96, 6)).Arcs {
+		if arc.Name == "" || arc.Along == "" || len(arc.ID) == 16 && arc.Name != arc.ID {
+			t.Errorf("of 16 swarms %s is called %q along %q", arc.ID, arc.Name, arc.Along)
+		}
+	}
+}
+
+func newViewOf(t *testing.T, nodes, size int) *view {
+	t.Helper()
+	state, err := newNetwork(nodes, size).Inspect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newView(state, nil)
+}
+
+// Another network at the address of a page that is open is another topology.
+func TestTopologiesOfProcesses(t *testing.T) {
+	if one, other := newViewOf(t, 8, 4), newViewOf(t, 12, 4); one.topology == other.topology {
+		t.Errorf("both have topology %d", one.topology)
+	}
+}
+
 // What changes between two inspections is described for all nodes together. Another list of nodes is another topology,
 // and what was followed in the old one is forgotten.
 func TestChanges(t *testing.T) {
@@ -190,6 +219,7 @@ func TestChanges(t *testing.T) {
 	})
 	c.inspect()
 	c.followed.add("hash", 0, client, now, c.view)
+	topology := c.view.topology
 	n.change(func(state *devnet.Inspection) { state.Nodes = state.Nodes[:7] })
 	c.inspect()
 	want := []string{
@@ -203,7 +233,7 @@ func TestChanges(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if c.view.topology != 2 || len(c.followed.order) != 0 {
+	if c.view.topology != topology+1 || len(c.followed.order) != 0 {
 		t.Errorf("topology %d, %d messages", c.view.topology, len(c.followed.order))
 	}
 	c.add(7, node.Event{Kind: node.EventExited}) // of a node that is gone

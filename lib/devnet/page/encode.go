@@ -27,7 +27,7 @@ func mustJSON(v any) []byte {
 // tickText is a frame as the script gets it. An event is kind, from, to, hop and times.
 type tickText struct {
 	Time       int64             `json:"t"`
-	Topology   int               `json:"topology"`
+	Topology   int64             `json:"topology"`
 	Difficulty uint64            `json:"difficulty"`
 	Events     [][5]int          `json:"events,omitempty"`
 	Counts     [kinds]uint32     `json:"counts"`
@@ -58,7 +58,7 @@ func eventRows(edges []counted) [][5]int {
 // helloText is the whole state. A row of History is a Unix time and the counts of its second.
 type helloText struct {
 	Time       int64             `json:"t"`
-	Topology   int               `json:"topology"`
+	Topology   int64             `json:"topology"`
 	Difficulty uint64            `json:"difficulty"`
 	Nodes      []json.RawMessage `json:"nodes"`
 	Messages   []*message        `json:"messages"`
@@ -90,7 +90,7 @@ func (c *collector) hello(now time.Time) []byte {
 // pastText is one second of the history.
 type pastText struct {
 	Second   int64    `json:"second"`
-	Topology int      `json:"topology"`
+	Topology int64    `json:"topology"`
 	Statuses []int    `json:"statuses"`
 	Messages []uint32 `json:"messages"`
 	Events   [][5]int `json:"events"`

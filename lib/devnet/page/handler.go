@@ -23,8 +23,6 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 func (p *Page) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.serveDocument)
-	mux.HandleFunc("GET /parts/ring", p.servePart(document.ring))
-	mux.HandleFunc("GET /parts/rows", p.servePart(document.rows))
 	mux.HandleFunc("GET /parts/node", p.servePart(document.node))
 	mux.HandleFunc("GET /parts/figures", p.servePart(document.figures))
 	mux.HandleFunc("GET /events", p.serveEvents)

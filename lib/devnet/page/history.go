@@ -13,7 +13,7 @@ type second struct {
 	edges    []counted
 	statuses []status // shared with the view, as messages is
 	messages []uint32
-	topology int
+	topology int64
 }
 
 // maxSecondEdges bounds the edges that a second keeps.

@@ -25,7 +25,7 @@ type document struct {
 	Own        int // nodes of this process
 	Running    int // of them
 	Messages   int
-	Topology   int
+	Topology   int64
 	Difficulty uint64
 	Generation string
 	Like       string

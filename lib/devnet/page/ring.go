@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unicode/utf8"
 
 	"sessiontool/lib/swarm"
 )
@@ -160,7 +161,9 @@ func drawArc(s drawn, hue, count int) arcPicture {
 	from, to := s.from+gap, s.to-gap
 	a.Path = arcPath(bandRadius, from, to, true)
 	if count <= maxNames {
-		a.Name = fmt.Sprintf("swarm %s · %d", a.ID, a.Nodes)
+		a.Name = nameThatFits(a, (to-from)*2*math.Pi*nameRadius)
+	}
+	if a.Name != "" {
 		centre := math.Mod((from+to)/2, 1)
 		if centre > 0.25 && centre < 0.75 { // the lower half is written the other way round, to be upright
 			a.Along = arcPath(nameRadius+12, from, to, false)
@@ -169,6 +172,19 @@ func drawArc(s drawn, hue, count int) arcPicture {
 		}
 	}
 	return a
+}
+
+// letter is the width of a letter of a name, on average.
+const letter = 10.0
+
+// nameThatFits returns the longest name of a swarm that fits into a length: a browser cuts off what is longer.
+func nameThatFits(a arcPicture, length float64) string {
+	for _, name := range []string{fmt.Sprintf("swarm %s · %d", a.ID, a.Nodes), a.ID, a.ID[:min(len(a.ID), 6)] + "…"} {
+		if letter*float64(utf8.RuneCountInString(name)) <= length {
+			return name
+		}
+	}
+	return ""
 }
 
 // arcPath is a part of a circle, in two arcs because one cannot be a whole circle.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,7 +120,7 @@ type view struct {
 	sizes      map[swarm.SwarmID]int
 	statuses   []status
 	messages   []uint32
-	topology   int // changes with the nodes, their addresses and their swarms
+	topology   int64 // changes with the nodes, their addresses and their swarms
 	difficulty uint64
 	generation string
 	like       string
@@ -163,11 +164,15 @@ func newView(state devnet.Inspection, before *view) *view {
 	return v
 }
 
+// firstTopology is another number in each process, so that a page that was open before notices another network at its
+// address. A script can hold it exactly.
+func firstTopology() int64 { return rand.Int64N(1 << 52) }
+
 // compare finds out what the pages do not know yet, if they know what was sent of before.
 func (v *view) compare(before *view) {
 	v.unsent = make([]bool, len(v.nodes))
 	if before == nil {
-		v.topology = 1
+		v.topology = firstTopology()
 		return
 	}
 	v.topology = before.topology

@@ -45,7 +45,20 @@ addEventListener("popstate", () => choose(nodeOfAddress(), false));
 document.getElementById("panel").addEventListener("click", (e) => {
   if (!e.target.closest("#panel-close")) return;
   e.preventDefault();
+  leave();
+});
+
+// leave closes the panel of the chosen node. The keyboard goes on at the node.
+function leave() {
+  const node = ring.nodes[panel.node];
   choose(-1, true);
+  node?.link.focus();
+}
+
+addEventListener("keydown", (e) => {
+  if (e.key !== "Escape" || document.querySelector("dialog[open]")) return;
+  if (panel.node >= 0) leave();
+  ring.hideHint();
 });
 panel.node = nodeOfAddress();
 ring.select(panel.node);
@@ -108,7 +121,7 @@ function connect() {
     connected();
     if (stream.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
   });
-  stream.addEventListener("hello", async (e) => {
+  stream.addEventListener("hello", (e) => {
     const data = JSON.parse(e.data);
     if (data.topology !== ring.topology) return redraw();
     timeline.hello(data);
@@ -140,16 +153,25 @@ function showRate(counts) {
   setText(document.getElementById("rate-unit"), sum === 1 ? "event a second" : "events a second");
 }
 
-// redraw gets the ring and the table of a network whose nodes have changed.
+// redraw gets the page of a network whose nodes have changed, or of another network that has taken its place.
 async function redraw() {
   stream.close();
-  const [picture, rows] = await Promise.all(["/parts/ring", "/parts/rows"].map((part) => fetch(part)));
-  if (!picture.ok || !rows.ok) {
+  connected();
+  let fresh;
+  try {
+    const answer = await fetch("/" + location.search);
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  } catch { // it does not answer, as while it starts again
     setTimeout(redraw, 3000);
     return;
   }
-  document.getElementById("ring").innerHTML = await picture.text();
-  document.getElementById("rows").innerHTML = await rows.text();
+  for (const part of ["#ring", "#rows", "#panel", ".facts"]) {
+    document.querySelector(part).replaceChildren(...fresh.querySelector(part).childNodes);
+  }
+  document.title = fresh.title;
+  panel.redrawn();
+  ring.selected = panel.node;
   ring.read();
   find();
   connect();

@@ -8,6 +8,7 @@ export class Messages {
   constructor(ring) {
     this.ring = ring;
     this.byHash = new Map();
+    this.items = new Map(); // what stands in the list, by hash
     this.chosen = null;
     this.list = document.getElementById("messages");
     this.list.addEventListener("click", (e) => {
@@ -41,20 +42,37 @@ export class Messages {
   draw() {
     clearTimeout(this.due);
     this.due = null;
-    const focused = document.activeElement?.dataset?.hash;
     const newest = [...this.byHash.values()].sort((a, b) => b.t - a.t).slice(0, shown);
     document.getElementById("no-messages").hidden = newest.length > 0;
-    this.list.replaceChildren(...newest.map((message) => this.item(message)));
-    if (focused) this.list.querySelector(`button[data-hash="${CSS.escape(focused)}"]`)?.focus();
+    const items = new Map(newest.map((message) => [message.hash, this.items.get(message.hash) ?? this.item()]));
+    for (const [hash, item] of this.items) if (items.get(hash) !== item) item.remove();
+    this.items = items;
+    // Items stay where they are as far as possible: a click that began on one ends there, and it keeps the focus.
+    let before = this.list.firstElementChild;
+    for (const message of newest) {
+      const item = items.get(message.hash);
+      this.fill(item.firstElementChild, message);
+      if (item === before) before = before.nextElementSibling;
+      else this.list.insertBefore(item, before);
+    }
   }
 
-  item(message) {
+  item() {
     const item = document.createElement("li"), button = document.createElement("button");
-    const code = document.createElement("code"), beads = document.createElement("span");
-    const note = document.createElement("small");
     button.type = "button";
+    item.append(button);
+    return item;
+  }
+
+  // fill shows a message in its button.
+  fill(button, message) {
     button.dataset.hash = message.hash;
     button.setAttribute("aria-pressed", String(message.hash === this.chosen));
+    const look = `${message.need} ${message.copies.map((copy) => copy.from).join()}`;
+    if (button.dataset.look === look) return;
+    button.dataset.look = look;
+    const code = document.createElement("code"), beads = document.createElement("span");
+    const note = document.createElement("small");
     code.textContent = message.hash.slice(0, 12);
     beads.className = "beads";
     for (let k = 0; k < Math.max(message.need, message.copies.length); k++) {
@@ -69,8 +87,6 @@ export class Messages {
     more.className = "unseen";
     more.textContent = `, message of ${clock(message.t)}, ${clients} copies from the client`;
     button.title = `${clock(message.t)}, swarm ${message.swarm}`;
-    button.append(code, " ", beads, note, more);
-    item.append(button);
-    return item;
+    button.replaceChildren(code, " ", beads, note, more);
   }
 }

@@ -48,9 +48,11 @@ export class Panel {
     });
   }
 
-  // ask asks for the token, and then makes the change that needs it.
-  ask(next = null) {
+  // ask asks for the token, and then makes the change that needs it. What is wrong stands in the dialog: nothing else
+  // can be read while it is open.
+  ask(next = null, wrong = "") {
     this.next = next;
+    document.getElementById("token-wrong").textContent = wrong;
     if (!this.dialog.open) this.dialog.showModal();
   }
 
@@ -58,11 +60,21 @@ export class Panel {
     for (const part of this.box.querySelectorAll(".js")) part.hidden = false;
   }
 
+  // redrawn takes over a panel that came with the page: that of the network if the chosen node is no more.
+  redrawn() {
+    if (!this.box.querySelector("#figures[data-node]")) this.node = -1;
+    this.ready();
+  }
+
   // show loads the panel of a node, or of the network.
   async show(node) {
     this.node = node;
-    const answer = await fetch(node < 0 ? "/parts/node" : `/parts/node?node=${node}`);
-    if (!answer.ok || this.node !== node) return;
+    const answer = await fetch(node < 0 ? "/parts/node" : `/parts/node?node=${node}`).catch(() => null);
+    if (this.node !== node) return;
+    if (!answer?.ok) {
+      this.said("The network does not answer.", true);
+      return;
+    }
     this.box.innerHTML = await answer.text();
     this.ready();
   }
@@ -126,10 +138,12 @@ export class Panel {
       this.refresh();
       return;
     }
-    if (answer?.status === 403) {
+    const wrong = answer ? (await answer.text()).trim() : "The network does not answer.";
+    if (answer?.status === 403 || answer?.status === 401) {
       this.keep("");
-      this.ask({ action, text });
+      this.ask({ action, text }, wrong);
+      return;
     }
-    this.said(answer ? (await answer.text()).trim() : "The network does not answer.", true);
+    this.said(wrong, true);
   }
 }

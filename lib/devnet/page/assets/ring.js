@@ -123,6 +123,8 @@ export class Ring {
     this.hint.style.translate = right ? "-100% -50%" : "0 -50%";
   }
 
+  hideHint() { this.hint.hidden = true; }
+
   // hold shows which nodes have a message, and how it came to them. null shows none.
   hold(message) {
     this.held = message;

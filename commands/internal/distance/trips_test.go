@@ -246,7 +246,7 @@ func TestBatchWithHangingNode(t *testing.T) {
 		w.swarmOf(w.person("bob"))[0].trouble = hangs
 		_, troubled := w.run("alice", w.batch(size, names...), "send", "--ref", "again")
 		t.Logf("%s: %v, with a hanging node %v", w.generation, healthy, troubled)
-		most, ratio := healthy+5*onionTrip, 1.3
+		most, ratio := healthy+7*onionTrip, 1.3
 		if w.generation == storage.Generation28 {
 			most, ratio = most+swarmWait, 2
 		}

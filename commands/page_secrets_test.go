@@ -91,7 +91,7 @@ func TestPageShowsNothingPrivate(t *testing.T) {
 	reading.Wait()
 	got := strings.ToLower(all.String())
 	for name, private := range map[string]string{
-		"Alice's key": alice.id[2:], "Bob's key": bob.id[2:], "the text": text, "the token": token,
+		"Alice's key": partOfID(alice.id), "Bob's key": partOfID(bob.id), "the text": text, "the token": token,
 	} {
 		if strings.Contains(got, strings.ToLower(private)) {
 			t.Errorf("the page shows %s", name)

@@ -243,7 +243,7 @@ func wantNoUsers(t *testing.T, processes, nodes []*process, people ...*person) {
 		t.Error("nothing was logged")
 	}
 	for _, who := range people {
-		if key := who.id[2:]; strings.Contains(strings.ToLower(all.String()), key) {
+		if key := partOfID(who.id); strings.Contains(strings.ToLower(all.String()), key) {
 			t.Errorf("the logs or metrics name %s", who.id)
 		}
 	}

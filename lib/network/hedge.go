@@ -81,9 +81,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer cancel()
-	plain := d.call
-	plain.Hedged = false
-	late := time.NewTimer(d.call.Wait + d.client.lateAfter(plain))
+	late := time.NewTimer(d.call.Wait + d.client.examineAfter(d.call))
 	defer late.Stop()
 	var hedge <-chan time.Time
 	if d.call.Hedged {
@@ -167,7 +165,7 @@ func (d *delivery) run(ctx context.Context) (Answer, error) {
 				}
 			}
 			if s.failure == nil {
-				late.Reset(max(d.client.lateAfter(plain), latency.Unknown))
+				late.Reset(max(d.client.examineAfter(d.call), latency.Unknown))
 			}
 			if d.inFlight+d.examining == 0 {
 				if len(d.unexplained) > 0 {

@@ -24,6 +24,19 @@ func (c *Client) lateAfter(call Call) time.Duration {
 	return late
 }
 
+// examineAfter returns when the way of a call is examined because its answer is late. Calls to which no node answers at
+// once have until others are late that nodes answer at once. If they are Hedged, answers to the same method also count,
+// but at most for twice that time: each of them may have waited for the same node.
+func (c *Client) examineAfter(call Call) time.Duration {
+	plain := call
+	plain.Hedged = false
+	late := c.lateAfter(plain)
+	if call.patient() && call.Hedged {
+		late = max(late, min(c.lateAfter(call), 2*late))
+	}
+	return late
+}
+
 // learnedAs is the key of the call's answer times.
 func (c Call) learnedAs() string {
 	if c.Hedged {

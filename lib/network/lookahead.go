@@ -10,7 +10,7 @@ import (
 const (
 	// lookupsAtOnce is how many swarms are looked up at a time before they are needed. Each is asked of another node: a
 	// node that was asked for several of them would learn who the recipients of one batch are.
-	lookupsAtOnce = 32
+	lookupsAtOnce = 64
 	// maxExpected bounds the swarms that are looked up, or wait for that.
 	maxExpected = 1024
 )

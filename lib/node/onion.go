@@ -128,7 +128,7 @@ func (n *Node) relayOverLink(
 		n.behaviour.GiveUp(ctx)
 		n.write(w, onionTimeout)
 	default:
-		n.write(w, bareAnswer(relayedStatus(status), string(result)))
+		n.write(w, answer{relayedStatus(status), typeNone, result})
 	}
 	return true
 }

@@ -47,10 +47,10 @@ func Processors(running int) Ahead { return Ahead{Running: running} }
 
 const (
 	// aheadOf is how many times as many items of a batch are prepared, or wait for their turn to be printed, as run.
-	aheadOf = 32
+	aheadOf = 21
 	// lateOf is how many times as many tasks may be late, and slowOf the same where that is known beforehand.
 	lateOf = 4
-	slowOf = 16
+	slowOf = 11
 )
 
 // Parallel is the Ahead of work that waits for the network, as --parallel says.

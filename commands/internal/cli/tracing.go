@@ -53,7 +53,8 @@ func (app *App) traced(ctx context.Context) context.Context {
 }
 
 // writeTraces writes what was recorded, after the last diagnoses of the network. It returns err, the end of the command,
-// or its own error if the command has none.
+// or its own error if the command has none. A file that cannot be written is ErrPartial, not what made it fail: that would
+// call for the same command again, which sends the messages again.
 func (app *App) writeTraces(err error) error {
 	if app.tracing.recorder == nil {
 		return err
@@ -72,7 +73,9 @@ func (app *App) writeTraces(err error) error {
 	var errs []error
 	for _, file := range app.tracing.files {
 		if file != tracefiles.Stdout {
-			errs = append(errs, tracefiles.Write(file, app.Version, traces))
+			if err := tracefiles.Write(file, app.Version, traces); err != nil {
+				errs = append(errs, WithCode(ErrPartial, errors.New("all is done but the trace: "+err.Error())))
+			}
 			continue
 		}
 		for _, one := range tracefiles.Records(traces) {

@@ -33,6 +33,7 @@ var (
 	fault      = flag.String("fault", "", "fault of node 0, such as hang, stop or drop,share=0.05")
 	rows       = flag.String("rows", "poll,send,sync,batch,one,waiting", "what to measure")
 	parallel   = flag.String("parallel", "", "--parallel of batches")
+	profiles   = flag.String("profiles", "", "folder for profiles of the processor time of all processes")
 )
 
 // field is a network with its people, on the disk of this machine.
@@ -65,7 +66,7 @@ func (f *field) try(person, input string, args ...string) (string, usage, error)
 		args = append(args, "--keystore", filepath.Join(f.dir, person))
 	}
 	cmd := exec.Command(f.binary, args...)
-	cmd.Env = []string{"HOME=" + f.dir, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = f.environment()
 	cmd.Stdin = strings.NewReader(input)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
@@ -84,15 +85,37 @@ func (f *field) try(person, input string, args ...string) (string, usage, error)
 	return out.String(), took, err
 }
 
-// newField builds the program and starts a devnet.
-func newField(t *testing.T) *field {
-	f := &field{t: t, dir: t.TempDir(), ids: make(map[string]string)}
+func (f *field) environment() []string {
+	env := []string{"HOME=" + f.dir, "PATH=" + os.Getenv("PATH")}
+	if *profiles != "" {
+		env = append(env, profileVariable+"="+*profiles)
+	}
+	return env
+}
+
+// build makes the program, or takes this test binary in its place, which writes profiles.
+func (f *field) build() {
+	f.t.Helper()
+	if *profiles != "" {
+		binary, err := os.Executable()
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		f.binary = binary
+		return
+	}
 	f.binary = filepath.Join(f.dir, "sessiontool")
 	build := exec.Command("go", "build", "-trimpath", "-o", f.binary, "../../../cmd/sessiontool")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
+		f.t.Fatalf("%v: %s", err, output)
 	}
+}
+
+// newField builds the program and starts a devnet.
+func newField(t *testing.T) *field {
+	f := &field{t: t, dir: t.TempDir(), ids: make(map[string]string)}
+	f.build()
 	args := []string{"devnet", "up", "--detach", "--nodes", "12", "--swarm-size", "5"}
 	if *like != "" {
 		args = append(args, "--like", *like)
@@ -247,7 +270,7 @@ func (f *field) sync(trip time.Duration) {
 	f.t.Helper()
 	args := []string{"listen", "--only", "message", "--select", "text", "--keystore", filepath.Join(f.dir, "bob")}
 	cmd := exec.Command(f.binary, args...)
-	cmd.Env = []string{"HOME=" + f.dir, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = f.environment()
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()

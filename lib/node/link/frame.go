@@ -40,6 +40,8 @@ const (
 	cancelCode = 0
 	// bufferSize is the size of one read.
 	bufferSize = 16 << 10
+	// grownAtOnce is how much memory the head of a frame gets for its body before that arrives.
+	grownAtOnce = 64 << 10
 	// MaxAnswer bounds the body of an answer.
 	MaxAnswer = 16 << 20
 )
@@ -91,7 +93,8 @@ func readFrame(conn net.Conn, reader *bufio.Reader, idle time.Duration, maxBody 
 		_, err = io.ReadFull(reader, f.body)
 		return f, err
 	}
-	var body bytes.Buffer // grows with the bytes that arrive
+	var body bytes.Buffer // beyond this grows with the bytes that arrive
+	body.Grow(int(min(length, grownAtOnce)) + bytes.MinRead)
 	_, err = io.CopyN(&body, reader, length)
 	return frame{f.id, f.code, body.Bytes()}, err
 }

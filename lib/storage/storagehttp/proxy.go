@@ -98,6 +98,9 @@ const (
 	// probeTimeout at most: its answer to CONNECT takes as long as its connection to the server.
 	connectPatience = 2 * time.Second
 	probeTimeout    = 2 * time.Second
+	// lateFailure is how long a failure takes that counts as a proxy that hangs, too: a system gives a machine that is
+	// gone up after three seconds, and each request would wait for that.
+	lateFailure = time.Second
 	// hungFor is how long a proxy that hangs is not tried again. A command makes several requests in a row, and would
 	// wait for each.
 	hungFor = 8 * time.Second
@@ -149,6 +152,7 @@ func (p Proxy) reach(ctx context.Context, dial DialFunc) (net.Conn, error) {
 	}
 	dialing, cancel := context.WithTimeout(ctx, proxyTimeout)
 	defer cancel()
+	begun := time.Now()
 	conn, err := dial(dialing, "tcp", p.address())
 	if err == nil && p.url.Scheme == "https" {
 		secure := tls.Client(conn, &tls.Config{ServerName: p.url.Hostname(), MinVersion: tls.VersionTLS12})
@@ -165,6 +169,8 @@ func (p Proxy) reach(ctx context.Context, dial DialFunc) (net.Conn, error) {
 		return nil, ctx.Err()
 	case dialing.Err() != nil, errors.As(err, &late) && late.Timeout():
 		return nil, fmt.Errorf("%w: no connection within %s", p.hangs(), proxyTimeout)
+	case time.Since(begun) >= lateFailure:
+		_ = p.hangs() // the error of the system says more
 	}
 	return nil, fmt.Errorf("%w: %w", ErrProxy, err)
 }

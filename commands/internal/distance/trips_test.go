@@ -281,7 +281,7 @@ func TestNodeFailsWithinBatch(t *testing.T) {
 				defer timer.Stop()
 				_, troubled := w.run("alice", w.batch(size, names...), "send", "--ref", "again")
 				t.Logf("%s, %s: %v, without it %v", w.generation, what, troubled, healthy)
-				most := healthy + 8*onionTrip
+				most := healthy + 9*onionTrip
 				if w.generation == storage.Generation28 {
 					most += swarmWait
 				}

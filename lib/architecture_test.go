@@ -50,7 +50,7 @@ var layers = [][]string{
 	},
 	{"lib/account/layers", "lib/account/sessions", "lib/account/draft"},
 	{"lib/account"},
-	{"lib/route/mailbox"},
+	{"lib/route/mailbox", "lib/route/crowd"},
 	{"lib/route", "lib/devnet"},
 	{"lib/devnet/page"},
 	{

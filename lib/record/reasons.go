@@ -30,4 +30,5 @@ const (
 	ReasonNoMethod        Reason = "no_method"        // the listening node has no synchronous route
 	ReasonBusy            Reason = "busy"             // the listening node is overloaded
 	ReasonWrongSwarm      Reason = "wrong_swarm"      // the listening node has left the recipient's swarm
+	ReasonQueued          Reason = "queued"           // more messages to the recipient are on the way or follow at once
 )

@@ -62,7 +62,7 @@ const tolerated = storage.MaxFutureMillis * time.Millisecond
 // handedToNobody has the reasons after which no node has received the message, so that it can still be sealed again.
 var handedToNobody = map[account.Reason]bool{
 	"": true, outbox.ReasonProtocol: true, outbox.ReasonNoStatus: true, outbox.ReasonOffline: true,
-	outbox.ReasonStale: true,
+	outbox.ReasonStale: true, outbox.ReasonQueued: true,
 }
 
 // refusedTime reports whether every asked member has refused the time, so that none can have the message.

@@ -20,20 +20,28 @@ const answerTime = time.Second
 
 // deliver sends a message to the recipient's listening node and waits for the acknowledgement. The reason is empty if
 // it came. Errors are the account's or the context's.
-func (r *Router) deliver(ctx context.Context, out account.Outgoing) (account.Receipt, account.Reason, error) {
+func (r *Router) deliver(ctx context.Context, out account.Outgoing,
+	place *Place) (account.Receipt, account.Reason, error) {
 	ctx, span := trace.Start(ctx, trace.SpanDeliver)
-	receipt, reason, err := r.deliverTraced(ctx, out)
+	receipt, reason, err := r.deliverTraced(ctx, out, place)
 	span.Set(trace.String(trace.KeyReason, string(reason)))
 	span.End(err)
 	return receipt, reason, err
 }
 
 // deliverTraced is deliver within its span.
-func (r *Router) deliverTraced(ctx context.Context, out account.Outgoing) (account.Receipt, account.Reason, error) {
+func (r *Router) deliverTraced(ctx context.Context, out account.Outgoing,
+	place *Place) (account.Receipt, account.Reason, error) {
 	receipt := account.Receipt{To: out.To, Route: message.RouteSync}
 	status, reason, err := r.freshStatus(ctx, out)
 	if err != nil || reason != "" {
 		return receipt, reason, err
+	}
+	if place != nil && !out.OnlySync {
+		can, err := place.crowd.Deliverable(ctx, r.options.AckTimeout)
+		if err != nil || !can {
+			return receipt, outbox.ReasonQueued, err
+		}
 	}
 	result, reason, err := r.deliverAt(ctx, out, status.Node)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sessiontool/lib/account"
+	"sessiontool/lib/route/crowd"
 	"sessiontool/lib/sessionid"
 )
 
@@ -16,6 +17,7 @@ type Place struct {
 	before <-chan struct{} // closed when its turn has come
 	passOn func()          // gives the next one its turn; may be called more than once
 	again  turn            // to be sealed again
+	crowd  *crowd.Member
 }
 
 // turn is a place in a queue. The zero value is its front.
@@ -80,21 +82,24 @@ func (r *Router) Queue(to sessionid.ID) *Place {
 	p.Seals()
 	p.before, p.passOn = r.queues.join(to)
 	p.again.before, p.again.passOn = r.reseals.join(to)
+	p.crowd = r.crowds.Join(to)
 	return p
 }
 
 // Seals records that the message is sealed now.
 func (p *Place) Seals() { p.offset = p.router.network.Offset() }
 
-// Leave gives up the place.
+// Leave gives up the place. It may be called more than once.
 func (p *Place) Leave() {
 	p.passOn()
 	p.again.end()
+	p.crowd.Leave()
 }
 
 // Send sends the sealed message like [Router.SendDraft] when its turn comes. On the synchronous route, the next message
 // to the recipient waits until this one was delivered or refused. On the asynchronous route, where the recipient
-// restores the order, they are in flight together. Those with a wrong time are sealed again in their order.
+// restores the order, they are in flight together, and those of many that are not among the last few take it. Those with
+// a wrong time are sealed again in their order.
 func (p *Place) Send(ctx context.Context, out account.Outgoing,
 	draft account.Draft) (account.Outgoing, account.Receipt, error) {
 	defer p.Leave()
@@ -103,7 +108,7 @@ func (p *Place) Send(ctx context.Context, out account.Outgoing,
 	case <-ctx.Done():
 		return out, account.Receipt{}, p.router.abandon(ctx, out)
 	}
-	return p.router.sendDraft(ctx, out, draft, p.offset, p.passOn, p.again)
+	return p.router.sendDraft(ctx, out, draft, p.offset, p)
 }
 
 // abandon leaves a message to the next command, because ctx has ended.

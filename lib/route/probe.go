@@ -117,7 +117,7 @@ func (r *Router) deliverStored(ctx context.Context, out account.Outgoing, stored
 	if err != nil || !known || status.Node == "" || !status.Fresh(r.network.OwnTime()) {
 		return stored, err
 	}
-	delivered, reason, err := r.deliver(ctx, out)
+	delivered, reason, err := r.deliver(ctx, out, nil)
 	if err != nil || reason != "" {
 		return stored, nil // the message is stored, whatever became of the delivery
 	}

@@ -24,6 +24,7 @@ import (
 	"sessiontool/lib/account/outbox"
 	"sessiontool/lib/network"
 	"sessiontool/lib/pow"
+	"sessiontool/lib/route/crowd"
 	"sessiontool/lib/route/mailbox"
 	"sessiontool/lib/storage"
 	"sessiontool/lib/storage/syncroute"
@@ -91,6 +92,7 @@ type Router struct {
 
 	queues  queues
 	reseals queues // of messages that may have to be sealed again
+	crowds  crowd.Crowds
 
 	probe probe
 
@@ -126,14 +128,14 @@ func (o Options) complete() Options {
 // next command, or for a rerun of its own command if it is OnlySync. A message that the network will never take is
 // dropped; the error then wraps [ErrRefused]. Other errors are those of [Storer.Store], and [ErrNotDelivered].
 func (r *Router) Send(ctx context.Context, out account.Outgoing) (account.Receipt, error) {
-	return r.send(ctx, out, sealing{offset: r.network.Offset()}, func() {})
+	return r.send(ctx, out, sealing{offset: r.network.Offset()}, nil)
 }
 
 // SendDraft is [Router.Send] for a just sealed message. If every node refuses its time, SendDraft seals the draft again
 // with the network's time. It returns the message that it has sent.
 func (r *Router) SendDraft(ctx context.Context, out account.Outgoing,
 	draft account.Draft) (account.Outgoing, account.Receipt, error) {
-	return r.sendDraft(ctx, out, draft, r.network.Offset(), func() {}, turn{})
+	return r.sendDraft(ctx, out, draft, r.network.Offset(), nil)
 }
 
 // sealing is the offset of the clock when a message was sealed, and whether the message may be sealed again.
@@ -142,12 +144,16 @@ type sealing struct {
 	again  bool
 }
 
-// sendDraft is SendDraft for a message that was sealed with this offset of the clock. It calls beforeStore before the
-// asynchronous route, and seals again when its turn comes.
+// sendDraft is SendDraft for a message that was sealed with this offset of the clock and has a place, nil if it stands
+// alone. It gives the next one its turn before the asynchronous route, and seals again when its own turn for that comes.
 func (r *Router) sendDraft(
-	ctx context.Context, out account.Outgoing, draft account.Draft, offset time.Duration, beforeStore func(), again turn,
+	ctx context.Context, out account.Outgoing, draft account.Draft, offset time.Duration, place *Place,
 ) (account.Outgoing, account.Receipt, error) {
-	receipt, err := r.send(ctx, out, sealing{offset, out.Fresh}, beforeStore)
+	var again turn
+	if place != nil {
+		again = place.again
+	}
+	receipt, err := r.send(ctx, out, sealing{offset, out.Fresh}, place)
 	if !errors.Is(err, errWrongTime) {
 		return out, receipt, err
 	}
@@ -168,17 +174,17 @@ func (r *Router) sendDraft(
 		return out, receipt, err
 	}
 	again.end()
-	receipt, err = r.send(ctx, anew, sealing{offset: offset}, beforeStore)
+	receipt, err = r.send(ctx, anew, sealing{offset: offset}, place)
 	return anew, receipt, err
 }
 
 // send is Send. If the message may be sealed again and the clock was wrong, send returns errWrongTime instead of
-// storing it. It calls beforeStore before the asynchronous route.
+// storing it. The next message has its turn before the asynchronous route.
 func (r *Router) send(ctx context.Context, out account.Outgoing, sealed sealing,
-	beforeStore func()) (receipt account.Receipt, err error) {
+	place *Place) (receipt account.Receipt, err error) {
 	ctx, span := trace.Begin(ctx, trace.SpanSend)
 	defer func() { noteReceipt(span, out, receipt, err) }()
-	return r.sendTraced(ctx, out, sealed, beforeStore)
+	return r.sendTraced(ctx, out, sealed, place)
 }
 
 // noteReceipt records what became of a message.
@@ -201,7 +207,7 @@ func noteReceipt(span *trace.Recording, out account.Outgoing, receipt account.Re
 
 // sendTraced is send within its span.
 func (r *Router) sendTraced(ctx context.Context, out account.Outgoing, sealed sealing,
-	beforeStore func()) (account.Receipt, error) {
+	place *Place) (account.Receipt, error) {
 	if out.Receipt != nil {
 		receipt := *out.Receipt
 		receipt.Resumed, receipt.Ref = true, out.Ref
@@ -221,7 +227,7 @@ func (r *Router) sendTraced(ctx context.Context, out account.Outgoing, sealed se
 	if slices.Contains(out.Warnings, outbox.WarnUnanswered) {
 		r.beginProbe(ctx) // the answer may be there
 	}
-	receipt, err := r.transmit(ctx, out, sealed, beforeStore)
+	receipt, err := r.transmit(ctx, out, sealed, place)
 	if err == nil {
 		r.warnOfClock(ctx, sealed.offset)
 	}
@@ -289,14 +295,14 @@ func (d *Dropped) Unwrap() error { return d.err }
 
 // transmit sends a message over the synchronous route or, if it is not delivered there, over the asynchronous one.
 func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed sealing,
-	beforeStore func()) (account.Receipt, error) {
+	place *Place) (account.Receipt, error) {
 	var reason account.Reason
 	switch {
 	case r.options.OnlyAsync:
 	case len(out.Ack) == 0 && out.Kind == account.KindText:
 		reason = outbox.ReasonProtocol
 	case len(out.Ack) > 0:
-		receipt, why, err := r.deliver(ctx, out)
+		receipt, why, err := r.deliver(ctx, out, place)
 		if err != nil || why == "" {
 			return receipt, err
 		}
@@ -314,7 +320,9 @@ func (r *Router) transmit(ctx context.Context, out account.Outgoing, sealed seal
 			return account.Receipt{}, err
 		}
 	}
-	beforeStore()
+	if place != nil {
+		place.passOn()
+	}
 	probing := r.probing()
 	receipt, err := r.Store(ctx, StoreRequest{
 		To: out.To, TTLMillis: out.TTLMillis, StampMS: out.StampMS, Data: out.Data,

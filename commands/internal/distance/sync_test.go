@@ -125,6 +125,55 @@ func TestSyncRoute(t *testing.T) {
 	})
 }
 
+// A batch to a friend that listens takes little longer than one to a friend that does not: all but its last texts are
+// stored, which the listener fetches before it prints one that is delivered.
+func TestBatchToListener(t *testing.T) {
+	both(t, 12, 2, func(t *testing.T, w *world) {
+		w.befriend("alice", "bob")
+		const few, many = 20, 300
+		printed, ended := make(lines, few+many), make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, err := w.runTo(printed, "bob", "", "listen", "--for", "120s", "--only", "message", "--select", "text")
+			if err != nil {
+				t.Error(err)
+			}
+		}()
+		time.Sleep(5 * time.Second) // of the bubble: the listener has registered and said so
+		for range 5 {
+			w.run("alice", "", "poll")
+		}
+		started := time.Now()
+		next := 0
+		send := func(n int) (routes string, took time.Duration) {
+			var drafts strings.Builder
+			for i := range n {
+				fmt.Fprintf(&drafts, `{"to":%q,"text":"text %d"}`+"\n", w.person("bob"), next+i)
+			}
+			routes, took = w.run("alice", drafts.String(), "send", "--select", "route")
+			for range n {
+				if one, want := <-printed, fmt.Sprint("text ", next); one.text != want {
+					t.Errorf("the listener prints %q in place of %q", one.text, want)
+				}
+				next++
+			}
+			return routes, took
+		}
+		routes, took := send(few)
+		if delivered := strings.Count(routes, "\nsync"); !strings.HasSuffix(routes, "sync\n") || delivered > 5 {
+			t.Errorf("the routes are %q", routes)
+		}
+		if took := trips(took); took > 15 {
+			t.Errorf("a batch of %d takes %.1f onion round trips", few, took)
+		}
+		if _, took := send(many); trips(took) > 15 {
+			t.Errorf("a batch of %d takes %.1f onion round trips", many, trips(took))
+		}
+		t.Logf("all is printed after %v", time.Since(started))
+		<-ended
+	})
+}
+
 // counts returns the requests so far.
 func (w *world) counts() map[string]int {
 	w.mu.Lock()

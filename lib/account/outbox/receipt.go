@@ -24,6 +24,7 @@ const (
 	ReasonNoMethod        Reason = "no_method"        // the listening node has no synchronous route
 	ReasonBusy            Reason = "busy"             // the listening node has too much to do
 	ReasonWrongSwarm      Reason = "wrong_swarm"      // the listening node has left the recipient's swarm
+	ReasonQueued          Reason = "queued"           // other messages to the recipient are on the way
 )
 
 // Receipt is the result of sending one message. On the synchronous route nothing is stored: MessageHash is empty, Nodes

@@ -13,7 +13,7 @@ func TestStoredWords(t *testing.T) {
 		ReasonNoStatus: "no_status", ReasonProtocol: "protocol", ReasonOffline: "offline", ReasonStale: "stale",
 		ReasonNobodyListens: "nobody_listens", ReasonNotAcknowledged: "not_acknowledged", ReasonWrongAck: "wrong_ack",
 		ReasonRefused: "refused", ReasonUnreachable: "unreachable", ReasonNoMethod: "no_method", ReasonBusy: "busy",
-		ReasonWrongSwarm: "wrong_swarm",
+		ReasonWrongSwarm: "wrong_swarm", ReasonQueued: "queued",
 	} {
 		if string(got) != want {
 			t.Errorf("%q is stored as %q", want, got)

@@ -47,6 +47,7 @@ func (r *recorder) of(i int, kind EventKind) (found []Event) {
 // whose message it is, or what is in it.
 func TestObserverFollowsAMessage(t *testing.T) {
 	network, seen := sameSwarm(t, 4), &recorder{}
+	network.wantSettled(0, 1, 2, 3) // else a comparison may bring the message sooner, from another member
 	seen.watch(network)
 	alice := newUser(t, 5)
 	const data = "c2VjcmV0IGNvbnRlbnQ="

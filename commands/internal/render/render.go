@@ -88,6 +88,7 @@ var reasons = map[account.Reason]record.Reason{
 	outbox.ReasonNoMethod:        record.ReasonNoMethod,
 	outbox.ReasonBusy:            record.ReasonBusy,
 	outbox.ReasonWrongSwarm:      record.ReasonWrongSwarm,
+	outbox.ReasonQueued:          record.ReasonQueued,
 }
 
 // noticeTypes are the types of the records of noticeRecord.

@@ -78,24 +78,32 @@ func (l lines) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
+// bobListens lets bob, a friend of alice, listen for a time, and alice learn that and what an onion request takes. It
+// returns the texts that bob prints, and a channel that is closed when he has ended.
+func (w *world) bobListens(during string) (printed lines, ended <-chan struct{}) {
+	printed = make(lines, 512)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_, err := w.runTo(printed, "bob", "", "listen", "--for", during, "--only", "message", "--select", "text")
+		if err != nil {
+			w.t.Error(err)
+		}
+	}()
+	<-time.After(5 * time.Second) // of the bubble: the listener has registered and said so
+	for range 5 {
+		w.run("alice", "", "poll")
+	}
+	return printed, over
+}
+
 // A text to a friend that listens is on the reader's screen when the deliver request has come to the listening node and
 // the listen request has been answered: the way of one onion request, since answers cost nothing here. The sender knows
 // it one onion request later, which carries the acknowledgement.
 func TestSyncRoute(t *testing.T) {
 	both(t, 12, 2, func(t *testing.T, w *world) {
 		w.befriend("alice", "bob")
-		printed, ended := make(lines, 16), make(chan struct{})
-		go func() {
-			defer close(ended)
-			_, err := w.runTo(printed, "bob", "", "listen", "--for", "60s", "--only", "message", "--select", "text")
-			if err != nil {
-				t.Error(err)
-			}
-		}()
-		time.Sleep(5 * time.Second) // of the bubble: the listener has registered and said so
-		for range 5 {               // alice learns the status, and what an onion request takes
-			w.run("alice", "", "poll")
-		}
+		printed, ended := w.bobListens("60s")
 		before := w.counts()
 		const texts = 10
 		for i := range texts {
@@ -131,18 +139,7 @@ func TestBatchToListener(t *testing.T) {
 	both(t, 12, 2, func(t *testing.T, w *world) {
 		w.befriend("alice", "bob")
 		const few, many = 20, 300
-		printed, ended := make(lines, few+many), make(chan struct{})
-		go func() {
-			defer close(ended)
-			_, err := w.runTo(printed, "bob", "", "listen", "--for", "120s", "--only", "message", "--select", "text")
-			if err != nil {
-				t.Error(err)
-			}
-		}()
-		time.Sleep(5 * time.Second) // of the bubble: the listener has registered and said so
-		for range 5 {
-			w.run("alice", "", "poll")
-		}
+		printed, ended := w.bobListens("120s")
 		started := time.Now()
 		next := 0
 		send := func(n int) (routes string, took time.Duration) {

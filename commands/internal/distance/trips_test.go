@@ -63,14 +63,21 @@ func TestOneRoundTrip(t *testing.T) {
 	})
 }
 
+// newSpreadingWorld has the friends alice and bob, and members that spread a store, which takes half of an onion round
+// trip, before they answer.
+func newSpreadingWorld(t *testing.T) *world {
+	w := newWorld(t, storage.Generation28, 12, 2)
+	w.befriend("alice", "bob")
+	w.run("alice", "", "send", "--to", w.person("bob"), "--text", "first contact")
+	w.spread = onionTrip / 2
+	return w
+}
+
 // A batch of stores of which each takes longer than other answers, because its member waits for the others, does not
 // examine the way of each.
 func TestSlowStores(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, storage.Generation28, 12, 2)
-		w.befriend("alice", "bob")
-		w.run("alice", "", "send", "--to", w.person("bob"), "--text", "first contact")
-		w.spread = onionTrip / 2
+		w := newSpreadingWorld(t)
 		const size = 200
 		before := w.counts()
 		w.run("alice", w.batch(size, "bob"), "send")
@@ -90,10 +97,7 @@ func TestSlowStores(t *testing.T) {
 // wait for the end of what it examined meanwhile.
 func TestLateStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, storage.Generation28, 12, 2)
-		w.befriend("alice", "bob")
-		w.run("alice", "", "send", "--to", w.person("bob"), "--text", "first contact")
-		w.spread = onionTrip / 2
+		w := newSpreadingWorld(t)
 		for range 3 {
 			_, took := w.run("alice", "", "send", "--to", w.person("bob"), "--text", "late")
 			wantTrips(t, "a send", took, 1.5)
